@@ -1,0 +1,1 @@
+"""RPMs, built in sealed roots, in order, never twice."""

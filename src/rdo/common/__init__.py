@@ -1,0 +1,1 @@
+"""Ground floor of the house: errors, progress, processes, files and paths. It knows no domain."""

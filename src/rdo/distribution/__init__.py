@@ -1,0 +1,1 @@
+"""Loads and checks the distribution's data; answers what is in a release on a platform."""

@@ -1,0 +1,164 @@
+"""What the distribution's data says, as typed values.
+
+A *release* says which projects OpenStack ships in a series and which version of everything is pinned; a
+*platform* says what the system under our packages provides and how a root of it is made.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from packaging.markers import Marker
+from packaging.version import Version
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Data(BaseModel):
+    """Base of everything read from data files: unknown keys are mistakes, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pin(Data):
+    """The version of one index name in a release.
+
+    ``origin`` says who decided it: upstream's ``constraints``, a ``deliverable``'s newest release of the
+    series, or the ``index`` at the time of the import, for names that upstream leaves open.
+    """
+
+    version: str
+    origin: Literal["constraints", "deliverable", "index"]
+    marker: str | None = None
+
+
+class Project(Data):
+    """One upstream repository of the series that makes a Python package."""
+
+    name: str = Field(description="base name of the upstream repository: nova")
+    dist: str = Field(description="canonical index name: nova, openstack-placement")
+    type: Literal[
+        "service", "library", "client-library", "horizon-plugin", "tempest-plugin", "trailing", "other"
+    ]
+    repository: str = Field(description="openstack/nova")
+    version: str
+    commit: str = Field(description="the version's commit, 40 hexadecimal digits")
+    component: str | None = None
+
+
+class SourceLock(Data):
+    """The sdist of one pinned version: what is fetched must have this content."""
+
+    dist: str
+    version: str
+    filename: str
+    sha256: str
+    size: int
+    uploaded: str = Field(description="time of the upload, ISO 8601, UTC")
+
+
+class Release(Data):
+    """One series of OpenStack."""
+
+    series: str
+    codename: str
+    phase: str
+    released: date
+    slurp: bool = False
+    signing_keys: tuple[str, ...] = Field(default=(), description="OpenPGP fingerprints of its tarballs' keys")
+    platforms: tuple[str, ...]
+    projects: dict[str, Project]
+    pins: dict[str, tuple[Pin, ...]]
+    sources: dict[tuple[str, str], SourceLock] = Field(
+        default_factory=dict, description="by (canonical name, version)"
+    )
+
+    def pin(self, dist: str, environment: dict[str, str]) -> Pin | None:
+        """Return the pin of a canonical index name whose marker holds in a PEP 508 environment."""
+        for pin in self.pins.get(dist, ()):
+            if pin.marker is None or Marker(pin.marker).evaluate(environment):
+                return pin
+        return None
+
+    def project_of(self, dist: str) -> Project | None:
+        """Return the OpenStack project that makes a canonical index name, None for third parties."""
+        return next((p for p in self.projects.values() if p.dist == dist), None)
+
+
+class DebootstrapRoot(Data):
+    """A root made by debootstrap; the mirror is the host's own, read from its apt sources."""
+
+    kind: Literal["debootstrap"]
+    suite: str
+    packages: tuple[str, ...] = Field(description="what the minimal build root has besides minbase")
+
+
+class RpmRepository(Data):
+    """An RPM repository that a root is made from; ``baseurl`` may hold $releasever and $basearch."""
+
+    id: str
+    baseurl: str
+    gpgkey: str | None = None
+
+
+class DnfRoot(Data):
+    """A root made by ``dnf --installroot``."""
+
+    kind: Literal["dnf"]
+    releasever: str
+    repositories: tuple[RpmRepository, ...]
+    packages: tuple[str, ...]
+
+
+class Provided(Data):
+    """A Python distribution that the platform's own packages offer."""
+
+    version: str
+    package: str = Field(description="name of the platform's package: python3-yaml")
+
+
+class Platform(Data):
+    """What is under our packages."""
+
+    name: str
+    title: str
+    architecture: str
+    python: str = Field(description="major and minor: 3.13")
+    python_version: str = Field(description="full: 3.13.5")
+    dist: str = Field(description="value of %dist: .deb13")
+    tested: bool = Field(description="whether it has been built and run for real")
+    note: str | None = None
+    root: DebootstrapRoot | DnfRoot = Field(discriminator="kind")
+    host_packages: tuple[str, ...] = Field(default=(), description="what a test host has besides the root")
+    native: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="EL's name or provide of something that is not Python -> the platform's own packages",
+    )
+    services: dict[str, str] = Field(default_factory=dict, description="EL's unit or place -> the platform's")
+    provides: dict[str, Provided] = Field(
+        default_factory=dict, description="by canonical index name; from the platform's .provides file"
+    )
+    build_tools: tuple[str, ...] = Field(
+        default=(), description="index names always taken from the platform (the macro bootstrap)"
+    )
+    macros: Path | None = Field(default=None, description="file of RPM macros, where EL's have to be supplied")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The PEP 508 environment of the platform's Python."""
+        full = Version(self.python_version)
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": str(full),
+            "os_name": "posix",
+            "platform_machine": self.architecture,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": str(full),
+            "python_version": self.python,
+            "sys_platform": "linux",
+            "extra": "",
+        }

@@ -1,0 +1,1 @@
+"""From metadata and a small description to a spec and an SRPM."""

@@ -1,0 +1,1 @@
+"""Signed, closed repositories, published at once or not at all."""

@@ -1,0 +1,63 @@
+"""What is known of a source and of the Python project inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Fact(BaseModel):
+    """Base of what was read from upstream."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Fact):
+    """A fetched source file. ``path`` lies in the cache; its name there is not its ``filename``."""
+
+    filename: str
+    sha256: str
+    path: Path
+
+
+class BuildSystem(Fact):
+    """PEP 518's table, or what stands for it where a project has none.
+
+    ``requires`` are PEP 508 requirements: the table's, ``setup_requires``, and those that the backend's
+    ``get_requires_for_build_wheel`` adds.
+    """
+
+    backend: str = "setuptools.build_meta:__legacy__"
+    backend_path: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    declared: bool = True
+
+
+class Metadata(Fact):
+    """Core metadata of one version, and what its sdist holds.
+
+    ``requires_dist`` keeps upstream's PEP 508 strings, markers and extras included. ``how`` says where the
+    requirements came from: ``static`` metadata, the sdist's ``egg-info``, ``pyproject``, or the ``hook``.
+    """
+
+    name: str
+    dist: str = Field(description="canonical index name")
+    version: str
+    summary: str = ""
+    description: str = ""
+    license_expression: str | None = None
+    license: str | None = None
+    license_files: tuple[str, ...] = ()
+    classifiers: tuple[str, ...] = ()
+    home_page: str | None = None
+    requires_python: str | None = None
+    requires_dist: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    build_system: BuildSystem = BuildSystem()
+    console_scripts: dict[str, str] = Field(default_factory=dict)
+    entry_points: dict[str, dict[str, str]] = Field(default_factory=dict)
+    files: tuple[str, ...] = Field(default=(), description="members of the sdist below its top folder")
+    top_folder: str = ""
+    how: Literal["static", "egg-info", "pyproject", "hook"] = "static"
