@@ -33,7 +33,9 @@ def imported_rooms(file: Path) -> set[str]:
             names = [node.module or ""]
             if node.module == "rdo":
                 names = [f"rdo.{alias.name}" for alias in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith("rdo.") and name != "rdo.__version__"}
+        found |= {
+            name.split(".")[1] for name in names if name.startswith("rdo.") and name != "rdo.__version__"
+        }
     return found
 
 

@@ -4,68 +4,77 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from rdo.common.errors import RdoError
 
-# name of the command -> (module, attribute, one line of help); a module is imported when its command is run,
-# so that `rdo --help` and completion stay quick.
-_COMMANDS: dict[str, tuple[str, str]] = {
-    "release": ("rdo.cli.release", "Releases of OpenStack: what is in one, importing one"),
-    "platform": ("rdo.cli.platform", "Platforms: what the base system provides"),
-    "resolve": ("rdo.cli.resolve", "What a project needs, where it comes from, and why"),
-    "spec": ("rdo.cli.spec", "Show the generated spec of a project"),
-    "build": ("rdo.cli.build", "Build projects and all they need, sign, publish"),
-    "log": ("rdo.cli.log", "Show the log of a package's last build"),
-    "verify": ("rdo.cli.verify", "Build a package again and compare bit by bit"),
-    "repo": ("rdo.cli.repo", "Repositories: publish, check, serve"),
-    "key": ("rdo.cli.key", "The key that signs packages and repositories"),
-    "host": ("rdo.cli.host", "Test hosts: create, list, shell, destroy"),
-    "cloud": ("rdo.cli.cloud", "Clouds: plan, apply, verify"),
-    "quickstart": ("rdo.cli.quickstart", "From OpenStack's sources to a running Keystone"),
-    "doctor": ("rdo.cli.doctor", "What this machine lacks, and the command that mends it"),
+#: Command -> the module that has its ``app``, in the order of work.
+COMMANDS: dict[str, str] = {
+    "quickstart": "rdo.cli.quickstart",
+    "release": "rdo.cli.release",
+    "platform": "rdo.cli.platform",
+    "resolve": "rdo.cli.resolve",
+    "spec": "rdo.cli.spec",
+    "build": "rdo.cli.build",
+    "log": "rdo.cli.log",
+    "verify": "rdo.cli.verify",
+    "key": "rdo.cli.key",
+    "repo": "rdo.cli.repo",
+    "host": "rdo.cli.host",
+    "cloud": "rdo.cli.cloud",
+    "doctor": "rdo.cli.doctor",
 }
 
-
-class _LazyGroup(TyperGroup):
-    """Imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of work."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
-        entry = _COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        module = importlib.import_module(entry[0])
-        command: click.Command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
+EPILOG = """
+Start with `rdo doctor`, then `rdo quickstart`, or step by step: `rdo resolve keystone`, `rdo build keystone`.
+Every command has --help with examples and most have --json.
+"""
 
 
-app = typer.Typer(cls=_LazyGroup, help="RDO: OpenStack as RPM packages, and clouds made of them.")
+def application(commands: Iterable[str]) -> typer.Typer:
+    """Return the command line with the given commands.
+
+    A module with a single command lends it to the top level; one with several becomes a group.
+    """
+    app = typer.Typer(
+        help="RDO: OpenStack as RPM packages, and clouds made of them.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def _group() -> None:
+        """RDO: OpenStack as RPM packages, and clouds made of them."""
+
+    for name in commands:
+        part: typer.Typer = importlib.import_module(COMMANDS[name]).app
+        single = part.registered_commands
+        if len(single) == 1 and not part.registered_groups and part.registered_callback is None:
+            single[0].name = name
+            app.registered_commands.append(single[0])
+        else:
+            app.add_typer(part, name=name)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status."""
+    """Run the command line and exit with its status: 0, 1 (failed), 2 (wrong input) or 130 (interrupted)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Only the command that is run is imported, which keeps `rdo` quick; help and completion need them all.
+    known = [given[0]] if given and given[0] in COMMANDS else list(COMMANDS)
     try:
-        status: Any = typer.main.get_command(app)(
-            args=None if arguments is None else list(arguments), standalone_mode=False
-        )
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        print("rdo: interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+        application(known)(args=given, prog_name="rdo")
     except RdoError as error:
         print(f"rdo: {error.diagnostics()}", file=sys.stderr)
         sys.exit(error.exit_status)
-    sys.exit(status if isinstance(status, int) else 0)
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; Python would complain again when it flushes.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(141)
+    except KeyboardInterrupt:
+        print("rdo: interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(130)

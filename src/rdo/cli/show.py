@@ -1,0 +1,123 @@
+"""Showing things to people: progress on standard error, results and JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from rdo.common.progress import Progress, Task
+
+#: Tables are never cut to 80 columns when standard output is a file or a pipe.
+OUT = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160, highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value (models, dictionaries, lists) as indented JSON on standard output."""
+    print(json.dumps(_plain(value), indent=2, default=str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
+
+
+def table(title: str | None, *columns: str) -> Table:
+    """Return an empty table in the house's style; print it with ``OUT.print``."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column)
+    return made
+
+
+class _LiveTask:
+    def __init__(self, bars: Bars, identity: Any, title: str) -> None:
+        self._bars, self._identity, self._title = bars, identity, title
+
+    def advance(self, steps: int = 1) -> None:
+        self._bars.advance(self._identity, steps)
+
+    def describe(self, text: str) -> None:
+        self._bars.update(self._identity, description=f"{self._title} [dim]{text}")
+
+
+class LiveProgress:
+    """Bars that move, for a terminal."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Task]:
+        """Show a bar for as long as the task lasts."""
+        identity = self._bars.add_task(title, total=total)
+        try:
+            yield _LiveTask(self._bars, identity, title)
+        finally:
+            self._bars.remove_task(identity)
+
+    def message(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._bars.console.print(text, markup=False)
+
+
+class _LineTask:
+    """Says only what is new, since a log file has no bars."""
+
+    def __init__(self, title: str, total: int | None) -> None:
+        self._title, self._total, self._done = title, total, 0
+        self._shown = 0
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        if self._total and self._done * 10 // self._total > self._shown:
+            self._shown = self._done * 10 // self._total
+            ERR.print(f"{self._title}: {self._done}/{self._total}", markup=False)
+
+    def describe(self, text: str) -> None:
+        pass
+
+
+class LineProgress:
+    """Lines, for a log file or a pipe."""
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Task]:
+        """Say when the task starts, and every tenth of it."""
+        ERR.print(title, markup=False)
+        yield _LineTask(title, total)
+
+    def message(self, text: str) -> None:
+        """Print a line."""
+        ERR.print(text, markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Yield what work reports its progress to: bars on a terminal, lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield LineProgress()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=ERR, transient=True) as bars:
+        yield LiveProgress(bars)

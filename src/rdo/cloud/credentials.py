@@ -1,0 +1,44 @@
+"""Passwords of a cloud: made once, kept in one 0600 file, never shown."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from rdo.common.errors import InputError
+from rdo.common.files import locked, write_atomically
+
+
+class Credentials:
+    """The passwords of one cloud, by name.
+
+    A name that is asked for the first time gets 32 hexadecimal digits from the system's random source, which
+    are on disk before they are returned.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __getitem__(self, name: str) -> SecretStr:
+        with locked(self.path.with_suffix(".lock")):
+            known = self._read()
+            if name not in known:
+                known[name] = secrets.token_hex(16)
+                write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
+        return SecretStr(known[name])
+
+    def _read(self) -> dict[str, str]:
+        try:
+            text = self.path.read_text()
+        except FileNotFoundError:
+            return {}
+        try:
+            known = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{self.path}:{error.lineno}: {error.msg}; it should be JSON.") from error
+        if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
+            raise InputError(f"{self.path}: it should be one JSON object of texts.")
+        return known

@@ -1,0 +1,1 @@
+"""What each role puts on a host, as steps of a plan."""
