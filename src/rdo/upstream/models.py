@@ -14,6 +14,21 @@ class Fact(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class IndexFile(Fact):
+    """One file that a Python package index offers. What the index does not say is None."""
+
+    dist: str = Field(description="canonical index name")
+    version: str | None
+    filename: str
+    kind: Literal["sdist", "wheel", "other"]
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+    uploaded: str | None = Field(default=None, description="time of the upload, ISO 8601, UTC")
+    yanked: bool = False
+    requires_python: str | None = None
+
+
 class Source(Fact):
     """A fetched source file. ``path`` lies in the cache; its name there is not its ``filename``."""
 
@@ -26,13 +41,15 @@ class BuildSystem(Fact):
     """PEP 518's table, or what stands for it where a project has none.
 
     ``requires`` are PEP 508 requirements: the table's, ``setup_requires``, and those that the backend's
-    ``get_requires_for_build_wheel`` adds.
+    ``get_requires_for_build_wheel`` adds. ``exact`` is False where a project computes its build requirements
+    in code of its own and nobody has run that code in a sealed root yet: something may be missing then.
     """
 
     backend: str = "setuptools.build_meta:__legacy__"
     backend_path: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     declared: bool = True
+    exact: bool = True
 
 
 class Metadata(Fact):
