@@ -1,7 +1,7 @@
 """Sealed sandboxes: an overlay of read-only layers in which one command runs, cut off from everything.
 
-The chain of processes is ours -> ``unshare`` (private mount and PID namespaces) -> ``bwrap`` (network, IPC and
-UTS namespaces, no host files) -> the command. Each link dies with the one before it, by the kernel's
+The chain of processes is ours -> ``unshare`` (private mount and PID namespaces) -> ``bwrap`` (network, IPC
+and UTS namespaces, no host files) -> the command. Each link dies with the one before it, by the kernel's
 parent-death signal, and the mounts live only in the private mount namespace: a ``kill -9`` of our process
 leaves neither processes nor mounts, only a folder of symbolic links that :mod:`rdo.building.cleanup` removes.
 """
@@ -38,22 +38,29 @@ _counter = itertools.count()
 _OUTER = r"""
 [ "$PPID" = "$1" ] || exit 125
 shift
-exec unshare --mount --pid --fork --kill-child --propagation private -- sh -ec "$INNER" sealed $((200000 + $$)) "$@"
+exec unshare --mount --pid --fork --kill-child --propagation private -- \
+    sh -ec "$INNER" sealed $((200000 + $$)) "$@"
 """
 
-# Runs as PID 1 of the private namespaces. Arguments: uid, work folder, tmpfs options, lowerdir, then bwrap's.
+# Runs as PID 1 of the private namespaces. Arguments: uid, work folder, tmpfs options, lowerdir, "keep" where
+# the upper layer is a folder on disk that stays, then bwrap's.
 _INNER = r"""
-uid=$1 work=$2 size=$3 lower=$4
-shift 4
+uid=$1 work=$2 size=$3 lower=$4 keep=$5
+shift 5
 cd "$work"
 mount -t tmpfs -o "$size,mode=755" tmpfs m
-mkdir m/u m/w m/r m/s m/u/builddir m/u/tmp
-chmod 1777 m/u/tmp m/s
-chown "$uid:$uid" m/u/builddir
-mount -t overlay -o "lowerdir=$lower,upperdir=m/u,workdir=m/w,volatile" overlay m/r
-if [ -d m/r/etc ]; then
-    echo "mockbuild:x:$uid:$uid::/builddir:/bin/bash" >>m/r/etc/passwd
-    echo "mockbuild:x:$uid:" >>m/r/etc/group
+if [ -n "$keep" ]; then
+    mkdir m/r m/s
+    mount -t overlay -o "lowerdir=$lower,upperdir=k/root,workdir=k/work" overlay m/r
+else
+    mkdir m/u m/w m/r m/s m/u/builddir m/u/tmp
+    chmod 1777 m/u/tmp m/s
+    chown "$uid:$uid" m/u/builddir
+    mount -t overlay -o "lowerdir=$lower,upperdir=m/u,workdir=m/w,volatile" overlay m/r
+    if [ -d m/r/etc ]; then
+        echo "mockbuild:x:$uid:$uid::/builddir:/bin/bash" >>m/r/etc/passwd
+        echo "mockbuild:x:$uid:" >>m/r/etc/group
+    fi
 fi
 exec bwrap --bind "$work/m/r" / --proc /proc --dev /dev --bind "$work/m/s" /dev/shm "$@"
 """
@@ -178,8 +185,9 @@ class Sandbox:
         after: str = "",
         network: bool = False,
         input: bytes | None = None,
+        keep: Path | None = None,
     ) -> SealedResult:
-        """Run a command inside; what it changes in the layers is thrown away at its end.
+        """Run a command inside; what it changes in the layers is thrown away at its end, but for ``keep``.
 
         :param user: ``build`` has no privileges at all, ``root`` has them inside the sandbox
         :param log: file that gets both output streams
@@ -187,13 +195,19 @@ class Sandbox:
         :param after: shell text that root runs inside after the command, however that ended
         :param network: keep the host's network (for the package manager's downloads, never for builds)
         :param input: bytes for its standard input, which is empty otherwise
+        :param keep: folder whose ``root`` collects the changes, as a layer for later; with it there is no
+            build user. Its ``work`` is of no use afterwards
         :raises SandboxError: the sandbox could not be set up
         """
         limits = limits or Limits()
         inside = ["/bin/sh", "-c", _WRAPPER, "sealed", before, after]
         inside += [*(_DROP if user == "build" else ()), *command]
         with self._work() as work:
-            arguments = self._command(work, inside, binds, env or {}, cwd, limits, network)
+            if keep is not None:
+                (keep / "root").mkdir(parents=True, exist_ok=True)
+                (keep / "work").mkdir(exist_ok=True)
+                (work / "k").symlink_to(keep.resolve())
+            arguments = self._command(work, inside, binds, env or {}, cwd, limits, network, keep is not None)
             return _supervise(arguments, log, limits, input)
 
     @contextmanager
@@ -216,12 +230,13 @@ class Sandbox:
         cwd: str,
         limits: Limits,
         network: bool,
+        keep: bool,
     ) -> list[str]:
         lower = ":".join(_short(number) for number in range(len(self.layers)))
         size = f"size={limits.space},nr_inodes={limits.inodes}"
         command = ["setpriv", "--pdeathsig=KILL", "--", "prlimit", f"--nproc={limits.processes}", "--core=0"]
         command += [f"--fsize={limits.file_size}", "--", "sh", "-c", _OUTER, "sealed", str(os.getpid())]
-        command += [str(work), size, lower]
+        command += [str(work), size, lower, "keep" if keep else ""]
         for bind in binds:
             command += ["--bind" if bind.writable else "--ro-bind", str(bind.source.absolute()), bind.target]
         command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "buildhost"]

@@ -1,0 +1,363 @@
+"""Base roots and the layers that grow on them.
+
+A base root is made once from the platform's description, by debootstrap or by ``dnf --installroot``, and
+named by the hash of that description and of what was installed by it. It lies in ``<cache>/roots/<id>/``:
+``root`` is the tree, ``lists`` the package manager's signed indexes of that moment, ``installed.json`` the
+packages with their versions. Layers that need the network or maintainer scripts (tools, test hosts) are grown
+on it by :func:`ensure_grown`; RPM macros are a small layer of their own, so that changing one does not make a
+root anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rdo.building.sealed import Bind, Limits, Sandbox, owner_mark, scratch_folder
+from rdo.common.errors import InputError, RdoError
+from rdo.common.files import locked, sha256_bytes, write_atomically
+from rdo.common.paths import Paths
+from rdo.common.process import run
+from rdo.common.progress import Progress, SilentProgress
+from rdo.distribution.models import DebootstrapRoot, DnfRoot, Platform
+
+# Part of every root's and layer's identity; raised when the way they are made changes.
+FORMAT = 1
+
+TOOLS = ("rpm", "dnf", "rpmlint", "createrepo-c", "gnupg", "sq", "sqv", "zstd")
+
+_DEBIAN = "http://deb.debian.org/debian"
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A read-only tree for an overlay; ``id`` names its content."""
+
+    id: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Root:
+    """Layers, topmost first, that make a whole root together."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def id(self) -> str:
+        """Hash over the layers in their order."""
+        return sha256_bytes("\n".join(layer.id for layer in self.layers).encode())
+
+    def sandbox(self, paths: Paths, above: Sequence[Layer] = ()) -> Sandbox:
+        """Return a sandbox of these layers, with others above them."""
+        return Sandbox([layer.path for layer in (*above, *self.layers)], scratch_folder(paths))
+
+
+def ensure_base(
+    platform: Platform,
+    paths: Paths,
+    progress: Progress | None = None,
+    *,
+    tools: Root | None = None,
+) -> Layer:
+    """Return the platform's base root; make it if it is not there. Two processes make it only once.
+
+    :param tools: for platforms made by dnf: a root that has dnf, where this machine has none
+    :raises RdoError: it could not be made; the message has the tool's last lines
+    """
+    inputs = sha256_bytes(
+        json.dumps(
+            [FORMAT, platform.architecture, platform.python, platform.root.model_dump(mode="json")]
+        ).encode()
+    )
+    pointer = paths.roots / "by-inputs" / inputs
+    if (found := _pointed(paths, pointer)) is not None:
+        return found
+    _need_root()
+    with locked(paths.roots / "by-inputs" / f"{inputs}.lock"):
+        if (found := _pointed(paths, pointer)) is not None:
+            return found
+        report = progress or SilentProgress()
+        with report.task(f"Base root of {platform.name}"), temporary(paths.roots) as folder:
+            if isinstance(platform.root, DebootstrapRoot):
+                installed = _debootstrap(platform.root, folder)
+            else:
+                installed = _dnf(platform, platform.root, folder, paths, tools)
+            text = json.dumps(installed, indent=1, sort_keys=True)
+            (folder / "installed.json").write_text(text)
+            identity = sha256_bytes(f"{inputs}\n{text}".encode())
+            target = paths.roots / identity
+            if not target.exists():
+                folder.rename(target)
+        write_atomically(pointer, identity)
+        return Layer(identity, target / "root")
+
+
+def ensure_build_root(platform: Platform, paths: Paths, progress: Progress | None = None) -> Root:
+    """Return the minimal build root: the base and, where the platform lacks EL's macros, a layer of ours."""
+    base = ensure_base(platform, paths, progress)
+    files, commands = _macros(platform)
+    if not files and not commands:
+        return Root((base,))
+    digest = json.dumps([FORMAT, base.id, {p: [sha256_bytes(b), m] for p, (b, m) in files.items()}, commands])
+    identity = sha256_bytes(digest.encode())
+
+    def lay(folder: Path) -> None:
+        for path, (content, mode) in files.items():
+            target = folder / "root" / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            target.chmod(mode)
+            os.utime(target, (0, 0))
+        if commands:
+            script = "set -e\n" + "\n".join(commands)
+            result = Sandbox([base.path], scratch_folder(paths)).run(
+                ["/bin/sh", "-c", script], user="root", keep=folder
+            )
+            if not result.ok:
+                raise RdoError(f"The platform's macros could not be laid down: {result.tail.strip()}")
+
+    return Root((_ensure(paths.layers / "macros", identity, lay), base))
+
+
+def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = None) -> Root:
+    """Return a root that signs, checks and installs RPMs: the build root with dnf, rpmlint, gnupg and sq."""
+    below = ensure_build_root(platform, paths, progress)
+    if isinstance(platform.root, DnfRoot):
+        raise InputError(f"{platform.name} has no tools root of its own yet; use another platform's.")
+    return ensure_grown(below, TOOLS, paths, progress, title="Tools root")
+
+
+def ensure_grown(
+    below: Root,
+    packages: Sequence[str],
+    paths: Paths,
+    progress: Progress | None = None,
+    *,
+    title: str = "Layer of packages",
+    script: str = "",
+) -> Root:
+    """Return ``below`` with a layer in which apt installed packages, maintainer scripts and all.
+
+    Services are not started. The layer's name is a hash over what is below it, the packages and ``script``,
+    shell text that root runs inside afterwards.
+
+    :raises RdoError: apt or the script failed
+    """
+    identity = sha256_bytes(json.dumps([FORMAT, below.id, sorted(packages), script]).encode())
+
+    def grow(folder: Path) -> None:
+        _need_root()
+        report = progress or SilentProgress()
+        lists = below.layers[-1].path.parent / "lists"
+        with report.task(title), locked(lists.with_suffix(".lock")):
+            result = below.sandbox(paths).run(
+                ["/bin/sh", "-ec", _GROW, "grow", script, *packages],
+                user="root",
+                keep=folder,
+                network=True,
+                env={"DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", **proxies()},
+                binds=[*network_binds(), Bind(lists, "/var/lib/apt/lists", writable=True)],
+                limits=Limits(timeout=1800),
+            )
+        if not result.ok:
+            raise RdoError(f"{title}: {result.tail.strip()[-1500:]}")
+
+    return Root((_ensure(paths.layers / "grown", identity, grow), *below.layers))
+
+
+def installed(base: Layer) -> dict[str, str]:
+    """Return what a base root has: names of packages -> versions."""
+    content: dict[str, str] = json.loads((base.path.parent / "installed.json").read_text())
+    return content
+
+
+@contextmanager
+def temporary(parent: Path) -> Iterator[Path]:
+    """Make a folder that bears its owner's mark and that is removed at the end, if it is still there."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / f"tmp-{owner_mark()}-{os.urandom(4).hex()}"
+    folder.mkdir(mode=0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mirror() -> str:
+    """Return the Debian mirror of this machine's apt sources; Debian's own where there is none."""
+    places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    for place in places:
+        if place.is_file() and place.suffix in (".list", ".sources"):
+            for found in re.findall(r"^(?:deb |URIs:).*?(\w+://\S+)", place.read_text(), re.MULTILINE):
+                if re.search(r"/debian/?$", found):
+                    return str(found).rstrip("/")
+    return _DEBIAN
+
+
+def proxies() -> dict[str, str]:
+    """Return the environment's proxy settings."""
+    names = ("http_proxy", "https_proxy", "no_proxy")
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def network_binds() -> list[Bind]:
+    """Return what a command that may download needs of the host: name servers and certificates."""
+    places = [Path("/etc/resolv.conf"), Path("/etc/hosts"), Path("/etc/ssl/certs")]
+    return [Bind(place.resolve(), str(place)) for place in places if place.exists()]
+
+
+def _ensure(parent: Path, identity: str, make: Callable[[Path], None]) -> Layer:
+    target = parent / identity
+    if not target.exists():
+        with locked(parent / f"{identity}.lock"):
+            if not target.exists():
+                with temporary(parent) as folder:
+                    make(folder)
+                    shutil.rmtree(folder / "work", ignore_errors=True)
+                    folder.rename(target)
+    return Layer(identity, target / "root")
+
+
+def _pointed(paths: Paths, pointer: Path) -> Layer | None:
+    if not pointer.exists():
+        return None
+    identity = pointer.read_text()
+    folder = paths.roots / identity
+    return Layer(identity, folder / "root") if (folder / "installed.json").exists() else None
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise InputError("Making a root needs root's rights.", hint="Run it as root, or with sudo.")
+
+
+def _macros(platform: Platform) -> tuple[dict[str, tuple[bytes, int]], list[str]]:
+    if find_spec("rdo.packaging.macros") is None:
+        return {}, []
+    from rdo.packaging import macros
+
+    return dict(macros.root_files(platform)), list(macros.root_commands(platform))
+
+
+# The whole root is made on a tmpfs in a private mount namespace (dpkg syncs a lot, and nothing stays mounted)
+# and then copied out.
+_DEBOOTSTRAP = r"""
+folder=$1 suite=$2 mirror=$3 keyring=$4
+shift 4
+mkdir "$folder/m" "$folder/root"
+mount -t tmpfs -o size=8g,mode=755 tmpfs "$folder/m"
+R=$folder/m
+debootstrap --variant=minbase --force-check-gpg --keyring="$keyring" "$suite" "$R" "$mirror" >&2
+mountpoint -q "$R/proc" || mount -t proc proc "$R/proc"
+printf 'deb %s %s main\n' "$mirror" "$suite" >"$R/etc/apt/sources.list"
+rm -f "$R"/etc/apt/sources.list.d/*
+printf 'path-exclude=/usr/share/%s/*\n' doc man info lintian >"$R/etc/dpkg/dpkg.cfg.d/rdo"
+echo force-unsafe-io >>"$R/etc/dpkg/dpkg.cfg.d/rdo"
+printf 'APT::Install-Recommends "false";\nAPT::Sandbox::User "root";\n' >"$R/etc/apt/apt.conf.d/90rdo"
+printf '#!/bin/sh\nexit 101\n' >"$R/usr/sbin/policy-rc.d"
+chmod 755 "$R/usr/sbin/policy-rc.d"
+cat /etc/resolv.conf >"$R/etc/resolv.conf"
+export DEBIAN_FRONTEND=noninteractive
+chroot "$R" apt-get -q update >&2
+[ $# -eq 0 ] || chroot "$R" apt-get -q -y install "$@" >&2
+chroot "$R" apt-get clean
+rm -f "$R/usr/sbin/policy-rc.d" "$R/etc/resolv.conf" "$R/etc/machine-id" "$R/var/cache/apt/"*.bin
+rm -rf "$R"/usr/share/doc/* "$R"/usr/share/man/* "$R"/usr/share/info/* "$R"/var/log/* "$R"/var/cache/debconf/*
+: >"$R/etc/machine-id"
+echo buildhost >"$R/etc/hostname"
+umount "$R/proc"
+cp -a "$R/var/lib/apt/lists" "$folder/lists"
+rm -rf "$R"/var/lib/apt/lists/* "$R"/tmp/* "$R"/dev/*
+cp -a "$R/." "$folder/root/"
+chroot "$R" dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
+umount "$R"
+rmdir "$R"
+"""
+
+_GROW = r"""
+script=$1
+shift
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+[ $# -eq 0 ] || apt-get -q -y install "$@"
+[ -z "$script" ] || sh -ec "$script"
+rm -f /usr/sbin/policy-rc.d /var/cache/apt/*.bin
+apt-get clean
+rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/info/* /tmp/*
+"""
+
+
+def private(script: str, arguments: Sequence[str], *, timeout: float = 1800.0) -> str:
+    """Run shell text as root in mount and PID namespaces that end with us; return what it wrote to stdout."""
+    command = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    command += ["--mount-proc", "--propagation", "private", "--", "sh", "-ec", script, "rdo", *arguments]
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", **proxies()}
+    return run(command, env=env, timeout=timeout).stdout
+
+
+def _debootstrap(root: DebootstrapRoot, folder: Path) -> dict[str, str]:
+    if not _KEYRING.exists():
+        raise RdoError(
+            f"{_KEYRING} is not there: Debian's packages can't be verified.",
+            hint="Install debian-archive-keyring.",
+        )
+    arguments = [str(folder.resolve()), root.suite, mirror(), str(_KEYRING), *sorted(root.packages)]
+    lines = private(_DEBOOTSTRAP, arguments).splitlines()
+    packages = (line.split() for line in lines if line.startswith("ii"))
+    return {name: version for _, name, version in packages}
+
+
+def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: Root | None) -> dict[str, str]:
+    """Make a root from RPM repositories. Tested against a stand-in repository; not yet run against EL's."""
+    (folder / "root").mkdir()
+    repositories = folder / "repos"
+    repositories.mkdir()
+    for repository in root.repositories:
+        text = f"[{repository.id}]\nname={repository.id}\nbaseurl={repository.baseurl}\nenabled=1\n"
+        text += f"gpgcheck=1\ngpgkey={repository.gpgkey}\n" if repository.gpgkey else "gpgcheck=0\n"
+        (repositories / f"{repository.id}.repo").write_text(text)
+    local = [
+        Path(r.baseurl.removeprefix("file://")) for r in root.repositories if r.baseurl.startswith("file:")
+    ]
+    command = [
+        "dnf",
+        "--assumeyes",
+        "--quiet",
+        "--noplugins",
+        "--installroot=/target/root",
+        f"--releasever={root.releasever}",
+        f"--forcearch={platform.architecture}",
+        "--setopt=reposdir=/target/repos",
+        "--setopt=install_weak_deps=0",
+        "--setopt=tsflags=nodocs",
+        "--setopt=cachedir=/target/cache",
+        "--setopt=logdir=/target/log",
+        "install",
+        *sorted(root.packages),
+    ]
+    query = ["rpm", "--root", "/target/root", "-qa", "--qf", "%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"]
+    if tools is None:
+        raise InputError(
+            f"{platform.name} is made with dnf, and there is no root with dnf.",
+            hint="Make the tools root of a Debian platform first and hand it over.",
+        )
+    sandbox = tools.sandbox(paths)
+    binds = [*network_binds(), Bind(folder, "/target", writable=True), *(Bind(p, str(p)) for p in local)]
+    made = sandbox.run(
+        command, user="root", network=True, binds=binds, env=proxies(), limits=Limits(timeout=1800)
+    )
+    if not made.ok:
+        raise RdoError(f"dnf could not make the root of {platform.name}: {made.tail.strip()[-1500:]}")
+    listed = sandbox.run(query, user="root", binds=binds)
+    for leftover in ("cache", "log"):
+        shutil.rmtree(folder / leftover, ignore_errors=True)
+    return dict(line.split(" ", 1) for line in listed.tail.splitlines() if " " in line)
