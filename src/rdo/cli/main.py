@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_status)
     except BrokenPipeError:
         # The reader of our output (`| head`) has gone; Python would complain again when it flushes.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(141)
     except KeyboardInterrupt:
         print("rdo: interrupted; what was finished is kept", file=sys.stderr)

@@ -1,0 +1,29 @@
+"""Passwords are made once and kept where only their owner reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdo.cloud.credentials import Credentials
+from rdo.common.errors import InputError
+
+
+def test_a_password_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    path = tmp_path / "cloud" / "passwords.json"
+    first = Credentials(path)["admin"]
+    assert len(first.get_secret_value()) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = Credentials(path)
+    assert again["admin"] == first
+    assert again["other"] != first
+    assert again["admin"] == first
+
+
+def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "passwords.json"
+    path.write_text('{"admin": ')
+    with pytest.raises(InputError, match=r"passwords\.json:1"):
+        Credentials(path)["admin"]
+    assert path.read_text() == '{"admin": '

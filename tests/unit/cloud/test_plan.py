@@ -1,0 +1,41 @@
+"""Plans are data: checked when made, and silent about their secrets."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from rdo.cloud.plan import ApplyReport, File, Link, Plan, Service, StepResult
+
+
+def link(name: str) -> Link:
+    return Link(id=name, title=name, path=f"/{name}", target="/x")
+
+
+def test_two_steps_of_one_id_are_refused() -> None:
+    with pytest.raises(ValidationError, match="two steps are called 'a'"):
+        Plan(host="h", steps=(link("a"), link("a")))
+
+
+def test_a_restart_after_a_later_step_is_refused() -> None:
+    service = Service(id="s", title="s", unit="s", restart_after=("a",))
+    with pytest.raises(ValidationError, match="restarts after a"):
+        Plan(host="h", steps=(service, link("a")))
+    assert Plan(host="h", steps=(link("a"), service)).steps[1] == service
+
+
+def test_a_printed_plan_shows_no_secret() -> None:
+    plan = Plan(host="h", steps=(File(id="f", title="f", path="/f", content=SecretStr("hush")),))
+    assert "hush" not in f"{plan!r}{plan}{plan.model_dump_json()}"
+
+
+def test_a_report_says_what_changed_and_whether_all_is_well() -> None:
+    def result(name: str, *, changed: bool, ok: bool) -> StepResult:
+        return StepResult(id=name, title=name, changed=changed, ok=ok, seconds=0)
+
+    report = ApplyReport(
+        host="h", steps=(result("a", changed=True, ok=True), result("b", changed=False, ok=True))
+    )
+    assert report.ok
+    assert report.changed == ["a"]
+    assert not ApplyReport(host="h", steps=(result("c", changed=False, ok=False),)).ok
