@@ -1,7 +1,7 @@
-"""Whether a repository is closed and free of conflicts: everything that its users would otherwise find out.
+"""Whether a repository is closed and free of conflicts: everything that its users would else find out.
 
-Each package must be installable by itself from the repository and the platform's own packages; no two packages
-that can be installed together may own one path with different contents; no NEVRA may be there twice.
+Each package must be installable by itself from the repository and the platform's own packages; no two
+packages that can be installed together may own one path with different contents; no NEVRA may be there twice.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check(
     binaries = [info for info in rpms if info.arch != "src"]
     findings = _duplicates(binaries)
     universe = Universe(architecture)
-    universe.add(platform_records)
+    universe.add(_relevant(binaries, platform_records))
     universe.add(binaries, priority=1)
     broken = universe.uninstallable(binaries)
     if broken:
@@ -65,6 +65,24 @@ def checker(platform_records: Sequence[RpmInfo], paths: Paths, *, architecture: 
         return check(infos, platform_records, contents, architecture=architecture)
 
     return run
+
+
+def _relevant(binaries: Sequence[RpmInfo], platform_records: Sequence[RpmInfo]) -> list[RpmInfo]:
+    """Return the platform's packages that the requirements lead to by name: a fraction of a whole system."""
+    by_name: dict[str, list[RpmInfo]] = defaultdict(list)
+    for info in platform_records:
+        for name in {info.name, *(p.partition(" ")[0] for p in info.provides), *info.files}:
+            by_name[name].append(info)
+    wanted = [requirement for info in binaries for requirement in info.requires]
+    names: set[str] = set()
+    found: dict[int, RpmInfo] = {}
+    while wanted:
+        fresh = {name for requirement in set(wanted) for name in _names(requirement)} - names
+        names |= fresh
+        news = {id(info): info for name in fresh for info in by_name.get(name, ())}
+        wanted = [r for key, info in news.items() if key not in found for r in info.requires]
+        found |= news
+    return [info for info in platform_records if id(info) in found]
 
 
 class _Offers:
@@ -125,7 +143,7 @@ def _duplicates(binaries: Sequence[RpmInfo]) -> list[Finding]:
 def _explain(
     info: RpmInfo, problems: Sequence[Unsatisfied], universe: Universe, offers: _Offers
 ) -> list[Finding]:
-    """Say why a package can't be installed: each of its own requirements that nothing satisfies, or the rest."""
+    """Say why a package can't be installed: its own requirements that nothing satisfies, or else the rest."""
     missing = []
     for requirement in info.requires:
         if requirement.startswith("rpmlib("):

@@ -41,8 +41,6 @@ class UncleanError(RdoError):
 
     def __init__(self, name: str, findings: Sequence[Finding]) -> None:
         self.findings = sorted(findings)
-        count = len(self.findings)
+        count = f"{len(self.findings)} finding{'s' if len(self.findings) != 1 else ''}"
         lines = "\n".join(f"  {finding}" for finding in self.findings)
-        super().__init__(
-            f"{name} is not clean, {count} finding{'s' if count != 1 else ''}; nothing was published:\n{lines}"
-        )
+        super().__init__(f"{name} is not clean, {count}; nothing was published:\n{lines}")

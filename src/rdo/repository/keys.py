@@ -165,7 +165,7 @@ def _write_new(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         os.link(temporary, path)
     finally:
-        os.unlink(temporary)
+        Path(temporary).unlink()
 
 
 def _without_encryption(tsk: pysequoia.Tsk) -> pysequoia.Tsk:

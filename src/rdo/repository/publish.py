@@ -78,7 +78,7 @@ def snapshots(repository: Path) -> list[Path]:
 def current(repository: Path) -> Path | None:
     """Return the current snapshot's folder, None where nothing is published."""
     try:
-        target = repository / os.readlink(repository / "current")
+        target = repository / (repository / "current").readlink()
     except FileNotFoundError:
         return None
     return target if target.is_dir() else None

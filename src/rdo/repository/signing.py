@@ -17,7 +17,6 @@ from pathlib import Path
 
 from rdo.building.sealed import Bind, Limits, Sandbox
 from rdo.common.errors import RdoError
-from rdo.common.files import sha256_file
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress, Task
 from rdo.repository.keys import Key
@@ -132,10 +131,8 @@ def _keep(signed: Path, rpm: RpmFile, key: Key, paths: Paths) -> None:
     (prepared / "signed.rpm").chmod(0o444)
     with (prepared / "signed.rpm").open("rb") as stream:
         os.fsync(stream.fileno())
-    fields = {
-        "sha256": sha256_file(prepared / "signed.rpm"),
-        "size": (prepared / "signed.rpm").stat().st_size,
-    }
+    made = RpmFile.of(prepared / "signed.rpm")
+    fields = {"sha256": made.sha256, "size": made.size}
     (prepared / "signed.json").write_text(json.dumps(fields))
     if target.exists() and _kept(rpm, key, paths) is None:
         shutil.rmtree(target)
