@@ -1,0 +1,50 @@
+"""Names of packages: from upstream's project and index names to those that EL's users know."""
+
+from __future__ import annotations
+
+from packaging.utils import canonicalize_name
+
+from rdo.distribution.models import Project
+
+# Source packages whose name follows neither rule; RDO's users know them so.
+_SOURCE_PACKAGES = {"horizon": "python-django-horizon"}
+
+
+def source_package(dist: str, project: Project | None) -> str:
+    """Return the name of the source package.
+
+    Services and dashboard plugins are ``openstack-<project>``, everything else ``python-<name>``.
+
+    :param dist: canonical index name: oslo-config
+    :param project: the OpenStack project that makes it, None for third parties
+    """
+    if project is not None:
+        if project.name in _SOURCE_PACKAGES:
+            return _SOURCE_PACKAGES[project.name]
+        if project.type in ("service", "horizon-plugin"):
+            return f"openstack-{project.name}"
+    return f"python-{_bare(dist)}"
+
+
+def python_package(dist: str) -> str:
+    """Return the name of the binary package with the modules of a canonical index name.
+
+    >>> python_package("python-openstackclient"), python_package("oslo-config")
+    ('python3-openstackclient', 'python3-oslo-config')
+    """
+    return f"python3-{_bare(dist)}"
+
+
+def extra_package(dist: str, extra: str) -> str:
+    """Return the name of the subpackage of an extra: ``python3-oslo-messaging+kafka``."""
+    return f"{python_package(dist)}+{canonicalize_name(extra)}"
+
+
+def lang_package(dist: str) -> str:
+    """Return the name of the subpackage with translations, which no Python version is part of."""
+    return f"python-{_bare(dist)}-lang"
+
+
+def _bare(dist: str) -> str:
+    name = canonicalize_name(dist)
+    return name.removeprefix("python-") if name != "python-" else name
