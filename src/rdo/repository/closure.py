@@ -186,7 +186,7 @@ def _file_conflicts(
     together: dict[tuple[str, str], bool] = {}
     findings = []
     for path, owned in owners.items():
-        if len(owned) < 2:
+        if len({(entry.kind, entry.digest) for _, entry in owned}) < 2:
             continue
         for (one, mine), (other, theirs) in combinations(owned, 2):
             if one.name == other.name or not _differ(mine, theirs):

@@ -34,10 +34,10 @@ from rdo.repository import metadata
 from rdo.repository.findings import Finding, UncleanError
 from rdo.repository.keys import Key
 from rdo.repository.metadata import Described, RpmFile
+from rdo.repository.snapshots import current, folder_of, mirrorlist, snapshots
 
 KEEP = 3
 GRACE = 3600.0
-MIRRORS = 10
 KEY_FILE = "RPM-GPG-KEY-rdo"
 
 # Part of every digest: count up when a snapshot's layout changes.
@@ -60,34 +60,6 @@ class Published:
     packages: int
     sources: int
     changed: bool
-
-
-def folder_of(paths: Paths, platform: str, series: str) -> Path:
-    """Return the folder of a platform's and series' repository."""
-    return paths.repositories / f"{platform}-{series}"
-
-
-def snapshots(repository: Path) -> list[Path]:
-    """Return the snapshots' folders: the current one, then the others, last replaced first."""
-    live = current(repository)
-    folders = [f for f in (repository / "snapshots").glob("[0-9a-f]*") if f.is_dir() and f != live]
-    ordered = sorted(folders, key=lambda folder: (-folder.stat().st_mtime, folder.name))
-    return ([] if live is None else [live]) + ordered
-
-
-def current(repository: Path) -> Path | None:
-    """Return the current snapshot's folder, None where nothing is published."""
-    try:
-        target = repository / (repository / "current").readlink()
-    except FileNotFoundError:
-        return None
-    return target if target.is_dir() else None
-
-
-def mirrorlist(repository: Path, base: str) -> str:
-    """Return a mirrorlist's text; ``base`` is the address of the repository's folder."""
-    lines = [f"{base}/snapshots/{folder.name}/" for folder in snapshots(repository)[:MIRRORS]]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def digest_of(rpms: Sequence[RpmFile], key: Key) -> str:
