@@ -36,6 +36,10 @@ class BuildRequest(Value):
     sources: tuple[SourceFile, ...]
     build_requires: tuple[str, ...]
     after: tuple[str, ...] = ()
+    check_requires: tuple[str, ...] = Field(
+        default=(), description="those of build_requires that only %check needs"
+    )
+    check_after: tuple[str, ...] = Field(default=(), description="those of after that only %check needs")
     with_check: bool = True
     timeout: float = Field(default=900.0, description="seconds")
 

@@ -1,0 +1,229 @@
+"""The content-addressed store: RPMs and logs by their SHA-256, and the results of builds by their input hash.
+
+A local folder by default, or any URL that fsspec knows (``s3://…``, ``memory://…``) for many machines. What is
+stored is whole or absent, and a result is recorded only after all that it names is stored, so a result that is
+found can be relied on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from rdo.building.models import Artifact, BuildResult
+from rdo.common.errors import RdoError
+from rdo.common.files import sha256_bytes, sha256_file, write_atomically
+from rdo.common.paths import Paths
+
+
+class DamagedError(RdoError):
+    """Stored content does not have the hash it is stored under; it was set aside."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"The store's {digest} was damaged and has been set aside.",
+            hint="Run the command again: what it belonged to is built anew.",
+        )
+        self.digest = digest
+
+
+class MissingError(RdoError):
+    """Nothing is stored under a hash."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"The store has no {digest}.")
+        self.digest = digest
+
+
+class Store(Protocol):
+    """Content by hash, and build results by input hash. Stores cross process borders."""
+
+    def put(self, path: Path) -> str:
+        """Store a file's content and return its SHA-256; what is there already is not written again."""
+
+    def has(self, digest: str) -> bool:
+        """Return whether there is content of this hash (not whether it is undamaged)."""
+
+    def intact(self, artifact: Artifact) -> bool:
+        """Return whether an artifact is there, as far as can be told without fetching it from far away."""
+
+    def path(self, digest: str) -> Path:
+        """Return a local, read-only file with the content; it is verified.
+
+        :raises MissingError: nothing is stored under this hash
+        :raises DamagedError: the content is not what it should be
+        """
+
+    def record(self, result: BuildResult) -> None:
+        """Record a successful build under its input hash; its artifacts and log have been stored before."""
+
+    def recorded(self, input_hash: str) -> BuildResult | None:
+        """Return the recorded result, None where there is none or where an artifact of it is not intact."""
+
+
+class LocalStore:
+    """A store in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, path: Path) -> str:
+        """Store a file's content and return its SHA-256; what is there already is not written again."""
+        digest = sha256_file(path)
+        target = self._place(digest)
+        if target.exists() and target.stat().st_size == path.stat().st_size:
+            return digest
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".new.", dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream, path.open("rb") as source:
+                shutil.copyfileobj(source, stream, 1 << 20)
+                os.fchmod(stream.fileno(), 0o444)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return digest
+
+    def has(self, digest: str) -> bool:
+        """Return whether there is content of this hash (not whether it is undamaged)."""
+        return self._place(digest).exists()
+
+    def intact(self, artifact: Artifact) -> bool:
+        """Return whether an artifact is there and its content has its hash; set it aside otherwise."""
+        try:
+            self.path(artifact.sha256)
+        except (MissingError, DamagedError):
+            return False
+        return True
+
+    def path(self, digest: str) -> Path:
+        """Return the stored file itself, verified; nobody may write to it."""
+        place = self._place(digest)
+        try:
+            found = sha256_file(place)
+        except FileNotFoundError:
+            raise MissingError(digest) from None
+        if found != digest:
+            place.replace(place.with_name(f"{digest}.damaged"))
+            raise DamagedError(digest)
+        return place
+
+    def record(self, result: BuildResult) -> None:
+        """Record a successful build under its input hash; its artifacts and log have been stored before."""
+        write_atomically(self._record(result.input_hash), result.model_dump_json(indent=1))
+
+    def recorded(self, input_hash: str) -> BuildResult | None:
+        """Return the recorded result, None where there is none or where an artifact of it is not intact."""
+        try:
+            result = BuildResult.model_validate_json(self._record(input_hash).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        return result if all(self.intact(artifact) for artifact in result.artifacts) else None
+
+    def _place(self, digest: str) -> Path:
+        return self.folder / "content" / digest[:2] / digest
+
+    def _record(self, input_hash: str) -> Path:
+        return self.folder / "results" / input_hash[:2] / f"{input_hash}.json"
+
+
+class RemoteStore:
+    """A store behind any fsspec URL; what is read from it is kept in a local store.
+
+    Object stores show an object only when it is whole. Other file systems get it under a temporary name
+    first, then by rename.
+    """
+
+    def __init__(self, url: str, local: LocalStore) -> None:
+        self.url, self.local = url.rstrip("/"), local
+        self._opened: tuple[Any, str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "local": self.local, "_opened": None}
+
+    def put(self, path: Path) -> str:
+        """Store a file's content and return its SHA-256; what is there already is not sent again."""
+        digest = self.local.put(path)
+        if not self.has(digest):
+            self._send(self._place(digest), self.local.path(digest).read_bytes())
+        return digest
+
+    def has(self, digest: str) -> bool:
+        """Return whether there is content of this hash (not whether it is undamaged)."""
+        return bool(self._fs()[0].exists(self._place(digest)))
+
+    def intact(self, artifact: Artifact) -> bool:
+        """Return whether an artifact is there in its full size."""
+        filesystem, _ = self._fs()
+        try:
+            return bool(filesystem.info(self._place(artifact.sha256))["size"] == artifact.size)
+        except FileNotFoundError:
+            return False
+
+    def path(self, digest: str) -> Path:
+        """Return the local copy, fetched where there is none yet, verified."""
+        if not self.local.has(digest):
+            filesystem, _ = self._fs()
+            try:
+                content: bytes = filesystem.cat_file(self._place(digest))
+            except FileNotFoundError:
+                raise MissingError(digest) from None
+            if sha256_bytes(content) != digest:
+                filesystem.mv(self._place(digest), f"{self._place(digest)}.damaged")
+                raise DamagedError(digest)
+            write_atomically(self.local.folder / "content" / digest[:2] / digest, content, mode=0o444)
+        return self.local.path(digest)
+
+    def record(self, result: BuildResult) -> None:
+        """Record a successful build under its input hash; its artifacts and log have been stored before."""
+        self._send(self._record(result.input_hash), result.model_dump_json(indent=1).encode())
+
+    def recorded(self, input_hash: str) -> BuildResult | None:
+        """Return the recorded result, None where there is none or where an artifact of it is not there."""
+        filesystem, _ = self._fs()
+        try:
+            result = BuildResult.model_validate_json(filesystem.cat_file(self._record(input_hash)))
+        except (FileNotFoundError, ValidationError):
+            return None
+        return result if all(self.intact(artifact) for artifact in result.artifacts) else None
+
+    def _fs(self) -> tuple[Any, str]:
+        if self._opened is None:
+            from fsspec.core import url_to_fs
+
+            self._opened = url_to_fs(self.url)
+        return self._opened
+
+    def _send(self, place: str, content: bytes) -> None:
+        filesystem, _ = self._fs()
+        temporary = f"{place}.{os.getpid()}.{os.urandom(4).hex()}.new"
+        filesystem.makedirs(place.rpartition("/")[0], exist_ok=True)
+        filesystem.pipe_file(temporary, content)
+        filesystem.mv(temporary, place)
+
+    def _place(self, digest: str) -> str:
+        return f"{self._fs()[1]}/content/{digest[:2]}/{digest}"
+
+    def _record(self, input_hash: str) -> str:
+        return f"{self._fs()[1]}/results/{input_hash[:2]}/{input_hash}.json"
+
+
+def open_store(paths: Paths, environ: Mapping[str, str] | None = None) -> Store:
+    """Return the installation's store: ``RDO_STORE`` (a folder or an fsspec URL), else the cache's folder."""
+    url = (os.environ if environ is None else environ).get("RDO_STORE")
+    if not url:
+        return LocalStore(paths.store)
+    if "://" not in url:
+        return LocalStore(Path(url).absolute())
+    if url.startswith("file://"):
+        return LocalStore(Path(url.removeprefix("file://")))
+    return RemoteStore(url, LocalStore(paths.store))
