@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rdo.distribution.listing import Listed
     from rdo.distribution.lockfile import Sources
     from rdo.distribution.models import Release
+    from rdo.upstream.models import IndexFile
 
 app = typer.Typer(no_args_is_help=True, help="Releases of OpenStack: what is in one, importing one.")
 
@@ -265,36 +267,45 @@ def _now_and_then(save: Callable[[Sources], None], seconds: float = 5.0) -> Call
 
 
 class _Index:
-    """The Python index as this room's :class:`rdo.distribution.listing.Listing`."""
+    """The Python index as the distribution room's listing."""
+
+    def __init__(self) -> None:
+        from rdo.upstream.index import Index
+
+        self._index = Index()
 
     def files(self, dist: str) -> list[Listed]:
         """Return the files of a canonical index name; none where the index has no such name."""
-        from packaging.version import InvalidVersion, Version
-        from pypi_simple import NoSuchProjectError, PyPISimple
+        from pypi_simple import NoSuchProjectError
 
-        from rdo.distribution.listing import Listed
+        from rdo.upstream.index import PackageIndexError
 
         try:
-            with PyPISimple() as client:
-                page = client.get_project_page(dist, timeout=60)
-        except NoSuchProjectError:
-            return []
-        found = []
-        for package in page.packages:
-            try:
-                version = Version(package.version or "")
-            except InvalidVersion:
-                continue
-            found.append(
-                Listed(
-                    filename=package.filename,
-                    version=version,
-                    sdist=package.package_type == "sdist",
-                    sha256=package.digests.get("sha256"),
-                    size=package.size,
-                    uploaded=package.upload_time,
-                    requires_python=package.requires_python,
-                    yanked=package.is_yanked,
-                )
-            )
-        return found
+            offered = self._index.versions(dist)
+        except PackageIndexError as error:
+            # An index that can't be reached is another matter: that must not look like "no sdist".
+            if isinstance(error.__cause__, NoSuchProjectError):
+                return []
+            raise
+        return [listed for file in offered if (listed := _listed(file)) is not None]
+
+
+def _listed(file: IndexFile) -> Listed | None:
+    from packaging.version import InvalidVersion, Version
+
+    from rdo.distribution.listing import Listed
+
+    try:
+        version = Version(file.version or "")
+    except InvalidVersion:
+        return None
+    return Listed(
+        filename=file.filename,
+        version=version,
+        sdist=file.kind == "sdist",
+        sha256=file.sha256,
+        size=file.size,
+        uploaded=None if file.uploaded is None else datetime.fromisoformat(file.uploaded),
+        requires_python=file.requires_python,
+        yanked=file.yanked,
+    )

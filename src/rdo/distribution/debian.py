@@ -228,9 +228,14 @@ def provides_of_table(
 # Where the package with the metadata is not the one with the code.
 _WHOLE = {"python3-pkg-resources": "python3-setuptools"}
 
+# Distributions whose version is that of a package which holds others too and bears another name.
+_BEARS = {"flit-core": "flit", "pillow": "python3-pil"}
+
 
 def _rank(package: str, dist: str) -> int:
     """Return 0 where a package bears a distribution's name, 1 for another library, 2 for anything else."""
+    if _BEARS.get(dist) == package:
+        return 0
     if not package.startswith("python3-"):
         return 2
     plain = canonicalize_name(package.removeprefix("python3-"))
@@ -244,7 +249,7 @@ def upstream_version(debian: str) -> str | None:
     """
     text = debian.partition(":")[2] if ":" in debian else debian
     text = text.rpartition("-")[0] if "-" in text else text
-    text = text.rpartition("really")[2]
+    text = text.rpartition("really")[2].lstrip(".")
     text = re.sub(r"[+.~-]?(?:dfsg|ds|repack|debian|deb\d|gfdl|ndfsg)[.\d~+-]*.*\Z", "", text)
     text = re.sub(r"[+~](?:git|bzr|hg|svn|snapshot|\d{8}).*\Z", "", text)
     return _valid(re.sub(r"~(?=a|b|rc|c|dev|post)", "", text))
