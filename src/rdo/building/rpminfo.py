@@ -1,4 +1,4 @@
-"""What an RPM says of itself: name, version, capabilities and files, in a form that a solver and JSON take."""
+"""What an RPM says of itself (name, version, capabilities, files), in a form that a solver and JSON take."""
 
 from __future__ import annotations
 

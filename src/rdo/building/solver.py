@@ -29,7 +29,7 @@ _ARCHITECTURES = ("noarch", "src")
 
 @dataclass(frozen=True)
 class Unsatisfied:
-    """A requirement that nothing satisfies, or a conflict; ``needed_by`` is None where it was asked for itself."""
+    """An unsatisfied requirement, or a conflict; ``needed_by`` is None where it was asked for itself."""
 
     requirement: str
     needed_by: str | None
@@ -121,7 +121,7 @@ class Universe:
         return Selection(packages=tuple(sorted(chosen, key=lambda info: (info.name, info.evr))))
 
     def uninstallable(self, packages: Sequence[RpmInfo]) -> dict[str, tuple[Unsatisfied, ...]]:
-        """Return which of the packages can't be installed, each by itself, and why, by name-version-release."""
+        """Return which of the packages can't be installed, each by itself, and why, by NEVRA."""
         if self.solve((), install=packages).ok:
             return {}
         answers = {info.nevra: self.solve((), install=(info,)).problems for info in packages}

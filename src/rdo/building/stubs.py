@@ -1,0 +1,353 @@
+"""What a platform's debs offer, said in RPM's words: records for the solver, and stub RPMs for an rpmdb.
+
+A record bears EL's name of the package (``python3-pyyaml`` for the deb python3-yaml) and the version of what
+is inside, so that an RPM of ours under that name replaces it as an update would on EL. Its release, ``0.deb``,
+is lower than any of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.parser import HeaderParser
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from rdo.building.roots import Root, temporary
+from rdo.building.rpminfo import RpmInfo
+from rdo.building.sealed import Bind
+from rdo.common.errors import RdoError
+from rdo.common.files import sha256_bytes, write_atomically
+from rdo.common.paths import Paths
+from rdo.distribution.models import Platform
+
+RELEASE = "0.deb"
+PLATFORM = "rdo-platform"
+
+_DIST = re.compile(
+    r"^usr/(?:lib/python3/dist-packages|lib/python3[.\d]*(?:/site-packages|/dist-packages)?)"
+    r"/([^/]+)\.(dist-info|egg-info)(?:/(?:METADATA|PKG-INFO))?$"
+)
+_COMMAND = re.compile(r"^usr/s?bin/[^/]+$")
+_PKGCONFIG = re.compile(r"^usr/(?:lib|lib/[^/]+|lib64|share)/pkgconfig/([^/]+)\.pc$")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one deb holds that RPM's dependencies can name.
+
+    ``dists`` maps canonical index names to versions, ``pkgconfig`` modules to versions; ``commands`` are
+    absolute paths; ``sonames`` are elfdeps' capabilities.
+    """
+
+    dists: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    pkgconfig: Mapping[str, str] = field(default_factory=dict)
+    sonames: Sequence[str] = ()
+
+
+def facts_of(files: Iterable[str], root: Path, sonames: Mapping[str, Sequence[str]]) -> Facts:
+    """Look at one deb's files.
+
+    :param files: paths relative to ``root``
+    :param sonames: capabilities of libraries by absolute path inside, as read by elfdeps
+    """
+    dists: dict[str, str] = {}
+    commands: list[str] = []
+    pkgconfig: dict[str, str] = {}
+    capabilities: list[str] = []
+    for file in files:
+        if match := _DIST.match(file):
+            if (found := _dist(root / file)) is not None:
+                dists.setdefault(*found)
+        elif _COMMAND.match(file):
+            commands.append(f"/{file}")
+        elif match := _PKGCONFIG.match(file):
+            pkgconfig[match[1]] = _pkgconfig_version(root / file)
+        capabilities += sonames.get(f"/{file}", ())
+    return Facts(
+        dict(sorted(dists.items())),
+        sorted(commands),
+        dict(sorted(pkgconfig.items())),
+        sorted(set(capabilities)),
+    )
+
+
+def layer_facts(layer: Path, sonames_file: Path) -> Facts:
+    """Look at an unpacked deb; the answer is kept beside it."""
+    kept = layer.parent / "facts.json"
+    if kept.exists():
+        return Facts(**json.loads(kept.read_bytes()))
+    found = (path for path in layer.rglob("*") if path.is_symlink() or not path.is_dir())
+    files = [str(path.relative_to(layer)) for path in found]
+    facts = facts_of(files, layer, read_sonames(sonames_file.read_text()))
+    write_atomically(kept, json.dumps(facts.__dict__), durable=False)
+    return facts
+
+
+def read_sonames(text: str) -> dict[str, list[str]]:
+    """Return capabilities by path from lines of ``path capability``."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        path, _, capability = line.partition(" ")
+        found.setdefault(path, []).append(capability)
+    return found
+
+
+class Names:
+    """EL's names for a platform's debs, from the platform's data."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.dists: dict[str, dict[str, str]] = {}
+        for dist, provided in platform.provides.items():
+            self.dists.setdefault(provided.package, {})[dist] = provided.version
+        self.aliases: dict[str, list[str]] = {}
+        self.meta: dict[str, tuple[str, ...]] = {}
+        for name, debs in platform.native.items():
+            if len(debs) == 1:
+                self.aliases.setdefault(debs[0], []).append(name)
+            elif debs and name not in debs:
+                self.meta[name] = debs
+
+    def name(self, deb: str) -> str:
+        """Return the one name under which a deb's stub goes."""
+        dists = sorted(self.dists.get(deb, ()))
+        if dists:
+            own = [dist for dist in dists if f"python3-{dist}" == deb]
+            return f"python3-{(own or dists)[0]}"
+        aliases = [alias for alias in self.aliases.get(deb, ()) if re.fullmatch(r"[\w.+-]+", alias)]
+        return deb if not aliases or deb in aliases or deb in self.platform.native else aliases[0]
+
+    def record(self, deb: str, version: str, identity: str, facts: Facts | None = None) -> RpmInfo:
+        """Return the record of one deb.
+
+        :param facts: what is in it; the platform's data alone speaks where it has not been looked at
+        """
+        facts = facts or Facts()
+        dists = {**facts.dists, **self.dists.get(deb, {})}
+        name = self.name(deb)
+        main = dists.get(name.removeprefix("python3-")) if name.startswith("python3-") else None
+        evr = rpm_python_version(main, trim=False) if main else rpm_version(version)
+        provides = [f"deb({deb})"]
+        provides += [f"{alias} = {evr}" for alias in (deb, *self.aliases.get(deb, ())) if alias != name]
+        for dist, dist_version in sorted(dists.items()):
+            provides += self._python(dist, dist_version)
+        for command in facts.commands:
+            provides += [command, command.removeprefix("/usr")]
+        provides += [
+            f"pkgconfig({module})" + (f" = {v}" if v else "") for module, v in facts.pkgconfig.items()
+        ]
+        provides += facts.sonames
+        if deb == "python3":
+            provides.append(f"python(abi) = {self.platform.python}")
+        requires = [f"deb({other})" for other in self.platform.native.get(deb, ()) if other != deb]
+        return RpmInfo(
+            name=name,
+            version=evr,
+            release=RELEASE,
+            provides=tuple(dict.fromkeys(provides)),
+            requires=tuple(requires),
+            sha256=f"deb:{identity}:{'facts' if facts != Facts() else 'data'}",
+        )
+
+    def platform_record(self, base: Path) -> RpmInfo:
+        """Return the record of what comes with the platform's macros and with the base's users and groups."""
+        empty = sorted(name for name, debs in self.platform.native.items() if not debs)
+        for kind, file in (("user", "etc/passwd"), ("group", "etc/group")):
+            if (base / file).is_file():
+                lines = (base / file).read_text().splitlines()
+                empty += [f"{kind}({line.split(':')[0]})" for line in lines if ":" in line]
+        return RpmInfo(
+            name=PLATFORM,
+            version=self.platform.python,
+            release=RELEASE,
+            provides=tuple(empty),
+            sha256=sha256_bytes(json.dumps(empty).encode()),
+        )
+
+    def meta_records(self) -> list[RpmInfo]:
+        """Return a record for each of EL's names that stands for several debs."""
+        return [
+            RpmInfo(
+                name=name,
+                version="0",
+                release=RELEASE,
+                requires=tuple(f"deb({deb})" for deb in debs),
+                sha256=f"meta:{name}:{','.join(debs)}",
+            )
+            for name, debs in sorted(self.meta.items())
+        ]
+
+    def _python(self, dist: str, version: str) -> list[str]:
+        evr = rpm_python_version(version)
+        found = [f"python3dist({dist}) = {evr}", f"python{self.platform.python}dist({dist}) = {evr}"]
+        return [*found, f"python3-{dist} = {evr}"]
+
+
+def rpm_python_version(text: str, *, trim: bool = True) -> str:
+    """Return a PEP 440 version as RPM's python dependency generator writes it: ``1.0rc1`` is ``1~rc1``.
+
+    :param trim: without trailing zeros, as in capabilities; packages' own versions keep them
+    """
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        return rpm_version(text)
+    release = list(version.release)
+    while trim and len(release) > 1 and release[-1] == 0:
+        release.pop()
+    epoch = f"{version.epoch}:" if version.epoch else ""
+    suffix = ""
+    if version.pre:
+        suffix = "~" + "".join(str(part) for part in version.pre)
+    elif version.dev is not None:
+        suffix = f"~~dev{version.dev}"
+    elif version.post is not None:
+        suffix = f"^post{version.post}"
+    return epoch + ".".join(str(part) for part in release) + suffix
+
+
+def rpm_version(text: str) -> str:
+    """Return the upstream part of a Debian version with characters that RPM allows."""
+    upstream = text.rpartition("-")[0] if "-" in text else text
+    return re.sub(r"[^\w.+~^]", ".", upstream.partition(":")[2] if ":" in upstream else upstream)
+
+
+def describe_installed(root: Root, names: Names, paths: Paths) -> list[RpmInfo]:
+    """Return a record for each deb that is installed in a root, the root's own dpkg database being asked.
+
+    The answer is kept; the root is looked at once.
+    """
+    key = sha256_bytes(
+        f"{root.id}\n{names.platform.model_dump_json(include={'native', 'provides'})}".encode()
+    )
+    kept = paths.layers / "facts" / f"{key}.json"
+    if kept.exists():
+        return [RpmInfo.model_validate(entry) for entry in json.loads(kept.read_bytes())]
+    with temporary(paths.layers) as folder:
+        result = root.sandbox(paths).run(
+            ["sh", "-c", _DESCRIBE], user="root", cwd="/", binds=[Bind(folder, "/out", writable=True)]
+        )
+        if not result.ok:
+            raise RdoError(f"The root can't be described: {result.tail.strip()[-1000:]}")
+        sonames = read_sonames((folder / "sonames").read_text())
+        records = []
+        for line in (folder / "packages").read_text().splitlines():
+            package, version, architecture = line.split()
+            listing = folder / "info" / f"{package}.list"
+            if not listing.exists():
+                listing = folder / "info" / f"{package}:{architecture}.list"
+            files = [_merged(file) for file in listing.read_text().splitlines()]
+            facts = facts_of(files, folder / "root", sonames)
+            identity = sha256_bytes(f"{package}={version}:{architecture}".encode())
+            records.append(names.record(package, version, identity, facts))
+    write_atomically(kept, json.dumps([record.model_dump() for record in records]), durable=False)
+    return records
+
+
+# Metadata that facts_of reads is copied out; libraries are looked at inside.
+_DESCRIBE = r"""
+set -e
+format='${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n'
+dpkg-query -W -f "$format" | sed -n 's/^ii  *//p' >/out/packages
+cp -a /var/lib/dpkg/info /out/info
+mkdir /out/root
+find usr/lib/python3* usr/lib/*/pkgconfig usr/share/pkgconfig \
+    \( -path '*.dist-info/METADATA' -o -path '*.egg-info/PKG-INFO' -o -path '*.egg-info' -type f \
+    -o -name '*.pc' \) 2>/dev/null | tar -cf - -T - | tar -xf - -C /out/root
+: >/out/sonames
+[ -x /usr/lib/rpm/elfdeps ] || exit 0
+find usr/lib usr/lib64 -maxdepth 2 -name '*.so*' -type f 2>/dev/null | while read -r file; do
+    echo "$file" | /usr/lib/rpm/elfdeps --provides | sed "s|^|/$file |" >>/out/sonames
+done
+"""
+
+
+_DEFINES = [
+    f"--define={name} {value}"
+    for name, value in (
+        ("_topdir", "/tmp/top"),
+        ("_rpmdir", "/work/out"),
+        ("_build_name_fmt", "%%{NAME}.rpm"),
+        ("_binary_payload", "w.ufdio"),
+    )
+]
+
+
+def write_stub_rpms(records: Sequence[RpmInfo], folder: Path, root: Root, paths: Paths) -> dict[str, Path]:
+    """Write an RPM without files for each record, many in one run of rpmbuild.
+
+    :param folder: where they go; those that are there already are not written again
+    :param root: a root with rpmbuild
+    :returns: by the records' ``sha256``
+    :raises RdoError: rpmbuild refused a record
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {record.sha256: folder / f"{_file_key(record)}.rpm" for record in records}
+    missing = [record for record in records if not wanted[record.sha256].exists()]
+    while missing:
+        # One spec can't have two subpackages of one name.
+        batch = list({record.name: record for record in missing}.values())
+        _write_batch(batch, wanted, folder, root, paths)
+        missing = [record for record in missing if not wanted[record.sha256].exists()]
+    return wanted
+
+
+def _write_batch(
+    records: Sequence[RpmInfo], wanted: Mapping[str, Path], folder: Path, root: Root, paths: Paths
+) -> None:
+    with temporary(folder) as work:
+        (work / "stubs.spec").write_text(_spec(records))
+        (work / "out").mkdir()
+        result = root.sandbox(paths).run(
+            ["rpmbuild", "-bb", "--quiet", *_DEFINES, "/work/stubs.spec"],
+            user="root",
+            binds=[Bind(work, "/work", writable=True)],
+        )
+        if not result.ok:
+            raise RdoError(f"Stub packages could not be written: {result.tail.strip()[-1500:]}")
+        for record in records:
+            (work / "out" / f"{record.name}.rpm").rename(wanted[record.sha256])
+
+
+def _file_key(record: RpmInfo) -> str:
+    return sha256_bytes(record.model_dump_json().encode())
+
+
+def _spec(records: Sequence[RpmInfo]) -> str:
+    lines = ["Name: rdo-stubs", "Version: 1", "Release: 1", "Summary: Stubs", "License: Public-Domain"]
+    lines += ["BuildArch: noarch", "%description", "Stubs.", ""]
+    for record in records:
+        lines += [f"%package -n {record.name}", f"Version: {record.version}", f"Release: {record.release}"]
+        lines += [f"Summary: The platform's own {record.name}"]
+        lines += [f"Provides: {provide}" for provide in record.provides]
+        lines += [f"Requires: {require}" for require in record.requires]
+        lines += [f"%description -n {record.name}", "Stands for a package of the platform.", ""]
+        lines += [f"%files -n {record.name}", ""]
+    return "\n".join(lines)
+
+
+def _dist(path: Path) -> tuple[str, str] | None:
+    for file in (path, path / "METADATA", path / "PKG-INFO"):
+        if file.is_file():
+            headers = HeaderParser().parsestr(file.read_text(errors="replace"), headersonly=True)
+            if headers["Name"] and headers["Version"]:
+                return canonicalize_name(headers["Name"]), headers["Version"]
+    return None
+
+
+def _pkgconfig_version(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    match = re.search(r"^Version:\s*([\w.+~^]+)\s*$", path.read_text(errors="replace"), re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _merged(file: str) -> str:
+    path = file.lstrip("/")
+    return f"usr/{path}" if path.split("/", 1)[0] in ("bin", "sbin", "lib", "lib64", "lib32") else path
