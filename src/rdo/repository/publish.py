@@ -40,6 +40,9 @@ KEEP = 3
 GRACE = 3600.0
 KEY_FILE = "RPM-GPG-KEY-rdo"
 
+# The package that configures hosts is also found under a name without a version, for their first contact.
+RELEASE_PACKAGE = "rdo-release"
+
 # Part of every digest: count up when a snapshot's layout changes.
 _FORMAT = 1
 
@@ -208,6 +211,9 @@ def _fill(
         task.describe("signing the metadata")
         (folder / "repodata/repomd.xml.asc").write_text(key.sign_detached(repomd))
     (building / KEY_FILE).write_text(key.public)
+    for file, one in zip(files, described, strict=True):
+        if one.name == RELEASE_PACKAGE and not one.is_source:
+            _place(file, building / f"{RELEASE_PACKAGE}.rpm")
     entries = [
         {"nevra": d.nevra, "filename": f.filename, "sha256": f.sha256, "size": f.size, "source": d.is_source}
         for f, d in zip(files, described, strict=True)

@@ -1,0 +1,181 @@
+"""The ``rdo-release`` RPM: what makes a host trust and use a published repository.
+
+It brings dnf's ``.repo`` file, with the signatures of packages and of metadata both checked, and the public
+key. The server's address is a dnf variable in a file of its own, so that a site with a mirror changes one line
+which updates leave alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rdo.building.sealed import Bind, Limits, Sandbox
+from rdo.common.errors import RdoError
+from rdo.common.files import sha256_bytes
+from rdo.common.paths import Paths
+from rdo.repository.keys import Key
+from rdo.repository.metadata import RpmFile
+
+NAME = "rdo-release"
+KEY_PATH = "/etc/pki/rpm-gpg/RPM-GPG-KEY-rdo"
+VARIABLE = "rdoserver"
+
+# Seconds that clients keep metadata: half of what replaced snapshots stay for (publish.GRACE).
+METADATA_EXPIRE = 1800
+
+_FORMAT = 1
+
+_REPO = """\
+[rdo-{series}]
+name=RDO {series} for {platform}
+mirrorlist=${variable}/{platform}-{series}/mirrorlist
+enabled=1
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey=file://{key_path}
+metadata_expire={expire}
+
+[rdo-{series}-source]
+name=RDO {series} for {platform}, sources
+baseurl=${variable}/{platform}-{series}/current/SRPMS/
+enabled=0
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey=file://{key_path}
+metadata_expire={expire}
+"""
+
+_SPEC = """\
+Name:           {name}
+Version:        {series}
+Release:        1%{{?dist}}
+Summary:        Package repository of RDO {series}
+License:        Apache-2.0
+URL:            https://www.rdoproject.org/
+Source0:        rdo-{series}.repo
+Source1:        RPM-GPG-KEY-rdo
+Source2:        {variable}
+BuildArch:      noarch
+
+%description
+The repository configuration of RDO, the RPM distribution of OpenStack, series
+{series} on {platform}, and the key that its packages and metadata are signed with.
+
+%prep
+
+%build
+
+%install
+install -D -p -m 0644 %{{SOURCE0}} %{{buildroot}}/etc/yum.repos.d/rdo-{series}.repo
+install -D -p -m 0644 %{{SOURCE1}} %{{buildroot}}{key_path}
+install -D -p -m 0644 %{{SOURCE2}} %{{buildroot}}/etc/dnf/vars/{variable}
+
+%files
+%config(noreplace) /etc/yum.repos.d/rdo-{series}.repo
+%config(noreplace) /etc/dnf/vars/{variable}
+{key_path}
+
+%changelog
+* {changelog_date} RDO <dev@lists.rdoproject.org> - {series}-1
+- Repository of RDO {series}
+"""
+
+_BUILD = """
+set -e
+cd /builddir
+mkdir -p rpmbuild/SOURCES
+cp /exchange/sources/* rpmbuild/SOURCES/
+rpmbuild -ba --define "_topdir /builddir/rpmbuild" --define "_buildhost reproducible" \
+    --define "use_source_date_epoch_as_buildtime 1" --define "build_mtime_policy clamp_to_source_date_epoch" \
+    --define "source_date_epoch_from_changelog 0" --define "_build_id_links none" --define "dist $1" \
+    --define "_source_payload w3.zstdio" --define "_binary_payload w3.zstdio" /exchange/rdo-release.spec
+"""
+_AFTER = (
+    'if [ "$status" = 0 ]; then cp $(find /builddir/rpmbuild -name "rdo-release*.rpm") /exchange/out/; fi'
+)
+
+
+def repo_file(series: str, platform: str) -> str:
+    """Return the ``.repo`` file of a platform's and series' repository."""
+    return _REPO.format(
+        series=series, platform=platform, variable=VARIABLE, key_path=KEY_PATH, expire=METADATA_EXPIRE
+    )
+
+
+def spec_text(series: str, platform: str, released: date) -> str:
+    """Return the spec of ``rdo-release``."""
+    return _SPEC.format(
+        name=NAME,
+        series=series,
+        platform=platform,
+        variable=VARIABLE,
+        key_path=KEY_PATH,
+        changelog_date=f"{released:%a %b %d %Y}",
+    )
+
+
+def ensure_release_rpm(
+    *,
+    series: str,
+    platform: str,
+    dist: str,
+    released: date,
+    address: str,
+    key: Key,
+    paths: Paths,
+    tools: Callable[[], Sandbox],
+) -> list[RpmFile]:
+    """Return the unsigned ``rdo-release`` RPM and its source RPM, built if they are not in the cache.
+
+    The same arguments give the same bytes, also when built anew.
+
+    :param dist: value of ``%dist``
+    :param address: public address of the folder of repositories
+    :param tools: makes a sandbox of a root that has rpmbuild
+    :raises RdoError: rpmbuild failed
+    """
+    spec = spec_text(series, platform, released)
+    sources = {
+        f"rdo-{series}.repo": repo_file(series, platform),
+        "RPM-GPG-KEY-rdo": key.public,
+        VARIABLE: address.rstrip("/") + "\n",
+    }
+    identity = sha256_bytes(json.dumps([_FORMAT, _BUILD, spec, dist, sources], sort_keys=True).encode())
+    folder = paths.cache / "release-rpms" / identity
+    if not folder.is_dir():
+        epoch = int(datetime(released.year, released.month, released.day, 12, tzinfo=UTC).timestamp())
+        _build(spec, sources, dist, epoch, folder, tools())
+    return [RpmFile.of(path) for path in sorted(folder.glob("*.rpm"))]
+
+
+def _build(spec: str, sources: dict[str, str], dist: str, epoch: int, folder: Path, sandbox: Sandbox) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder.parent) as name:
+        exchange = Path(name)
+        exchange.chmod(0o755)
+        (exchange / "sources").mkdir()
+        (exchange / "out").mkdir()
+        (exchange / "rdo-release.spec").write_text(spec)
+        for filename, text in sources.items():
+            (exchange / "sources" / filename).write_text(text)
+        result = sandbox.run(
+            ["/bin/bash", "-c", _BUILD, "build", dist],
+            binds=[Bind(exchange, "/exchange", writable=True)],
+            env={"SOURCE_DATE_EPOCH": str(epoch)},
+            after=_AFTER,
+            limits=Limits(timeout=120),
+        )
+        if not result.ok:
+            raise RdoError(f"rpmbuild of {NAME} failed (exit {result.status}):\n{result.tail[-2000:]}")
+        try:
+            (exchange / "out").rename(folder)
+        except OSError:
+            # Another process was quicker, with the same bytes.
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(exchange / "out", ignore_errors=True)
