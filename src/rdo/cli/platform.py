@@ -57,17 +57,20 @@ def show(
     if as_json:
         value = platform.model_dump(mode="json", exclude={"provides"})
         value["provides"] = {
-            dist: {"version": version, "package": package} | ({"pin": pin} if pin else {})
-            for dist, version, package, pin in rows
+            dist: {"version": version, "package": package} | ({"pin": pinned} if pinned else {})
+            for dist, version, package, pinned in rows
         }
         print(json.dumps(value, indent=1))
         return
     tested = "built and run for real" if platform.tested else "not run yet"
-    print(f"{platform.title}: {platform.architecture}, Python {platform.python_version}, %dist {platform.dist}; {tested}")
+    print(
+        f"{platform.title}: {platform.architecture}, Python {platform.python_version},"
+        f" %dist {platform.dist}; {tested}"
+    )
     if platform.note:
         print(platform.note)
-    for dist, version, package, pin in rows:
-        print(f"  {dist:40} {version:16} {package}" + (f"  (pin {pin})" if pin else ""))
+    for dist, version, package, pinned in rows:
+        print(f"  {dist:40} {version:16} {package}" + (f"  (pin {pinned})" if pinned else ""))
     print(f"{len(rows)} Python distributions, {len(platform.native)} other names")
 
 
@@ -107,7 +110,9 @@ def import_(
     before = target.read_text() if target.exists() else ""
     header = f"Python distributions that {platform.title} offers: dist version package.\n{imported.origin}"
     after = render_provides(imported.provides, header)
-    difference = list(difflib.unified_diff(before.splitlines(True), after.splitlines(True), "before", "after", n=0))
+    difference = list(
+        difflib.unified_diff(before.splitlines(True), after.splitlines(True), "before", "after", n=0)
+    )
     if dry_run or before:
         print("".join(difference), end="")
     if difference and not dry_run:

@@ -34,7 +34,9 @@ def list_(as_json: _Json = False) -> None:
     releases = [distribution.release(series) for series in distribution.series()]
     if as_json:
         rows = [
-            r.model_dump(mode="json", include={"series", "codename", "phase", "released", "slurp", "platforms"})
+            r.model_dump(
+                mode="json", include={"series", "codename", "phase", "released", "slurp", "platforms"}
+            )
             for r in releases
         ]
         print(json.dumps(rows, indent=1))
@@ -47,7 +49,9 @@ def list_(as_json: _Json = False) -> None:
 @app.command()
 def show(
     series: Annotated[str, typer.Argument(help="The series: 2026.1")],
-    platform: Annotated[str | None, typer.Option(help="Also say what this platform's own packages offer.")] = None,
+    platform: Annotated[
+        str | None, typer.Option(help="Also say what this platform's own packages offer.")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Show what is in a release, at which versions, for which platforms.
@@ -141,7 +145,8 @@ def import_(
         Path | None, typer.Option(help="JSON list of {project, component}: gives projects their component.")
     ] = None,
     platform: Annotated[
-        list[str] | None, typer.Option(help="A platform it is made for; again for more. As before if not said.")
+        list[str] | None,
+        typer.Option(help="A platform it is made for; again for more. As before if not said."),
     ] = None,
     update_open: Annotated[
         bool, typer.Option(help="Choose anew for names that upstream leaves open, too.")
@@ -181,7 +186,9 @@ def import_(
     before = target.read_text() if target.exists() else ""
     after = render(imported.release)
     difference = list(
-        difflib.unified_diff(before.splitlines(True), after.splitlines(True), f"{series} before", f"{series} after", n=0)
+        difflib.unified_diff(
+            before.splitlines(True), after.splitlines(True), f"{series} before", f"{series} after", n=0
+        )
     )
     if before or dry_run:
         print("".join(difference), end="")
@@ -199,7 +206,9 @@ def _components(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        return {str(e["project"]): str(e["component"]) for e in json.loads(path.read_text()) if e["component"]}
+        return {
+            str(e["project"]): str(e["component"]) for e in json.loads(path.read_text()) if e["component"]
+        }
     except OSError as error:
         raise DataError([Problem(path, 0, f"can't be read: {error.strerror}")]) from error
     except (ValueError, KeyError, TypeError) as error:
@@ -211,9 +220,12 @@ def _components(path: Path | None) -> dict[str, str]:
 def lock(
     series: Annotated[str, typer.Argument(help="The series: 2026.1")],
     names: Annotated[
-        list[str] | None, typer.Argument(help="Index names to lock; every pin of the release if none is said.")
+        list[str] | None,
+        typer.Argument(help="Index names to lock; every pin of the release if none is said."),
     ] = None,
-    again: Annotated[bool, typer.Option(help="Look up the locked ones too: are they the same still?")] = False,
+    again: Annotated[
+        bool, typer.Option(help="Look up the locked ones too: are they the same still?")
+    ] = False,
     jobs: Annotated[int, typer.Option(help="Requests at once.", min=1, max=32)] = 8,
 ) -> None:
     """Add the hashes of the sdists that a release pins to its lock.
@@ -232,7 +244,7 @@ def lock(
 
     distribution = Distribution.load(Paths.from_environment().distribution)
     release = distribution.release(series)
-    dists = [canonicalize_name(name) for name in names] if names else None
+    dists: list[str] | None = [canonicalize_name(name) for name in names] if names else None
     for dist in dists or ():
         if dist not in release.pins:
             raise UnknownNameError("pinned name", dist, release.pins)
@@ -240,7 +252,12 @@ def lock(
     with locked(Paths.from_environment().cache / f"lock-{series}"):
         known = load_lock(target)
         result = refresh(
-            wanted(release, dists), known, _Index(), again=again, jobs=jobs, each=_now_and_then(lambda s: save_lock(target, s))
+            wanted(release, dists),
+            known,
+            _Index(),
+            again=again,
+            jobs=jobs,
+            each=_now_and_then(lambda s: save_lock(target, s)),
         )
         if result.sources != known:
             save_lock(target, result.sources)

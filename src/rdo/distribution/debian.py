@@ -125,7 +125,11 @@ class Suite:
         return self.folder / "apt.conf"
 
     def _apt(self, *command: str, cwd: Path | None = None) -> str:
-        environment = {"APT_CONFIG": str(self._configuration), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}
+        environment = {
+            "APT_CONFIG": str(self._configuration),
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C",
+        }
         return run(command, cwd=cwd, env=environment, timeout=_TIMEOUT).stdout
 
     def _index(self, created_by: str) -> list[str]:
@@ -215,7 +219,9 @@ def provides_of_table(
         names.setdefault(fields[1], []).append(canonicalize_name(fields[0]))
     for package, dists in sorted(names.items()):
         chosen = [dist for dist in dists if _rank(package, dist) == 0] or (dists if len(dists) == 1 else [])
-        notes += [f"{dist}: {package} holds several, its version is unsure" for dist in dists if dist not in chosen]
+        notes += [
+            f"{dist}: {package} holds several, its version is unsure" for dist in dists if dist not in chosen
+        ]
         version = upstream_version(versions[package])
         for dist in chosen:
             if version is None:
@@ -281,7 +287,9 @@ def import_provides(folder: Path, suite: str, mirror: str) -> tuple[dict[str, Pr
         archive.update(mirror)
         table = archive.file_of("dh-python", "usr/share/dh-python/dist/cpython3_fallback")
         found, notes = provides_of_table(table.splitlines(), versions)
-        reason = next((x for x in error.output.splitlines() if x.startswith("E:")), error.what.splitlines()[0])
+        reason = next(
+            (x for x in error.output.splitlines() if x.startswith("E:")), error.what.splitlines()[0]
+        )
         return found, "dh-python's table and the Packages index", [f"no index of files: {reason}", *notes]
     found, notes = provides_of_contents(archive.contents(), versions)
     return found, "the Contents and Packages indices", notes

@@ -73,7 +73,9 @@ OPEN_NAMES: Mapping[str, str] = {
 # Deliverables of these kinds hold no Python package.
 _NO_PYTHON = ("ansible-", "openstack-ansible", "puppet-", "charm-", "devstack", "grenade")
 _TYPES: frozenset[str] = frozenset(get_args(ProjectType))
-_CONSTRAINT = re.compile(r"\A(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)===(?P<version>[^;\s]+)\s*(;(?P<marker>.+))?\Z")
+_CONSTRAINT = re.compile(
+    r"\A(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)===(?P<version>[^;\s]+)\s*(;(?P<marker>.+))?\Z"
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ def _parse_constraint(text: str) -> tuple[str, Pin]:
         raise ValueError(f"{match['version']!r} is no version") from error
     except InvalidMarker as error:
         raise ValueError(f"{match['marker']!r} is no marker") from error
-    return canonicalize_name(match["name"]), Pin(version=match["version"], origin="constraints", marker=marker)
+    return canonicalize_name(match["name"]), Pin(
+        version=match["version"], origin="constraints", marker=marker
+    )
 
 
 def deliverables_folder(path: Path, codename: str) -> Path:
@@ -274,7 +278,9 @@ def _versions(file: YamlFile, data: Mapping[str, Any]) -> dict[str, dict[str, st
         except InvalidVersion:
             problems.append(file.problem((*way, "version"), f"{release['version']!r} is no version"))
         except (KeyError, TypeError):
-            problems.append(file.problem(way, "a release needs 'version' and 'projects' with 'repo' and 'hash'"))
+            problems.append(
+                file.problem(way, "a release needs 'version' and 'projects' with 'repo' and 'hash'")
+            )
     if problems:
         raise DataError(problems)
     return found

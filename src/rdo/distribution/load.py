@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rdo.common.errors import DataError, Problem, UnknownNameError
@@ -125,9 +126,9 @@ class Distribution:
                 problems.extend(error.problems)
 
         for series in self.series():
-            attempt(lambda series=series: self.release(series))
+            attempt(partial(self.release, series))
         for name in self.platforms():
-            attempt(lambda name=name: self.platform(name))
+            attempt(partial(self.platform, name))
         attempt(self.packages)
         problems += self._problems_between()
         if problems:

@@ -34,7 +34,8 @@ class ChangedSourceError(RdoError):
 
     def __init__(self, changed: Iterable[tuple[SourceLock, SourceLock]]) -> None:
         lines = [
-            f"  {old.dist} {old.version}: locked {old.filename} {old.sha256}, index has {new.filename} {new.sha256}"
+            f"  {old.dist} {old.version}: locked {old.filename} {old.sha256},"
+            f" index has {new.filename} {new.sha256}"
             for old, new in changed
         ]
         super().__init__(
@@ -99,10 +100,7 @@ def load_lock(path: Path) -> Sources:
 def render_lock(sources: Mapping[tuple[str, str], SourceLock]) -> str:
     """Write a lock as the text of its file."""
     ordered = sorted(sources.values(), key=lambda source: (source.dist, Version(source.version)))
-    lines = [
-        f"{s.sha256} {s.size} {s.uploaded} {s.filename} {s.dist} {s.version}"
-        for s in ordered
-    ]
+    lines = [f"{s.sha256} {s.size} {s.uploaded} {s.filename} {s.dist} {s.version}" for s in ordered]
     return "\n".join([_HEADER, *lines]) + "\n"
 
 

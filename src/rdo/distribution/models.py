@@ -66,7 +66,9 @@ class Release(Data):
     phase: str
     released: date
     slurp: bool = False
-    signing_keys: tuple[str, ...] = Field(default=(), description="OpenPGP fingerprints of its tarballs' keys")
+    signing_keys: tuple[str, ...] = Field(
+        default=(), description="OpenPGP fingerprints of its tarballs' keys"
+    )
     platforms: tuple[str, ...]
     projects: dict[str, Project]
     pins: dict[str, tuple[Pin, ...]]
@@ -142,7 +144,7 @@ class Platform(Data):
     build_tools: tuple[str, ...] = Field(
         default=(), description="index names always taken from the platform (the macro bootstrap)"
     )
-    macros: Path | None = Field(default=None, description="file of RPM macros, where EL's have to be supplied")
+    macros: Path | None = Field(default=None, description="file of RPM macros, where EL has its own")
 
     @property
     def environment(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from rdo.distribution.models import DebootstrapRoot, Platform, Provided
 
 @dataclass(frozen=True)
 class ImportedPlatform:
-    """What a platform offers, by canonical index name; where that is known from; what a person should know."""
+    """What a platform offers, by canonical index name, where that is known from, and notes for people."""
 
     provides: dict[str, Provided]
     origin: str

@@ -96,7 +96,8 @@ class ReleaseFile(Data):
         """Make the release of the file and its hash lock."""
         projects = {name: entry.project(name) for name, entry in self.projects.items()}
         pins: dict[str, tuple[Pin, ...]] = {
-            dist: tuple(_pin(text, "constraints") for text in texts) for dist, texts in self.constraints.items()
+            dist: tuple(_pin(text, "constraints") for text in texts)
+            for dist, texts in self.constraints.items()
         }
         for project in projects.values():
             pins.setdefault(project.dist, (Pin(version=project.version, origin="deliverable"),))

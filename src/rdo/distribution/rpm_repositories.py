@@ -1,0 +1,151 @@
+"""Reads from RPM repositories which Python distributions their packages offer.
+
+EL's packages provide ``python3dist(x) = v`` and ``python3.12dist(x) = v``, made by its dependency generator;
+names there are canonical.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from rdo.common.errors import InputError, RdoError
+from rdo.distribution.models import DnfRoot, Platform, Provided
+
+_DIST = re.compile(r"python(?P<python>3(?:\.\d+)?)dist\((?P<name>[^)\[]+)\)\Z")
+_TIMEOUT = 600.0  # seconds for one file of metadata
+
+
+def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[dict[str, Provided], list[str]]:
+    """Find out what the packages of a platform's repositories offer to its Python.
+
+    :param repositories: folders or addresses; the platform's own where none is given
+    :returns: by canonical name, and notes on what could not be taken
+    :raises RdoError: a repository can't be read
+    """
+    if not isinstance(platform.root, DnfRoot):
+        raise InputError(f"{platform.name} is not made from RPM repositories.")
+    variables = {"releasever": platform.root.releasever, "basearch": platform.architecture}
+    places = list(repositories) or [
+        _expanded(repository.baseurl, variables) for repository in platform.root.repositories
+    ]
+    found: dict[str, Provided] = {}
+    notes: set[str] = set()
+    for place in places:
+        for package, provides in read_repository(place):
+            _take(package, provides, platform.python, found, notes)
+    return found, sorted(notes)
+
+
+def _expanded(baseurl: str, variables: dict[str, str]) -> str:
+    """Fill in dnf's variables.
+
+    :raises InputError: one is left, such as the mirror that a user has to name
+    """
+    text = re.sub(r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], match[0]), baseurl)
+    if "$" in text:
+        raise InputError(
+            f"{text} has a variable that is not known.",
+            hint="Name the repositories: --repository FOLDER_OR_ADDRESS, again for more.",
+        )
+    return text
+
+
+def _take(
+    package: str,
+    provides: Iterable[tuple[str, str]],
+    python: str,
+    found: dict[str, Provided],
+    notes: set[str],
+) -> None:
+    for name, text in provides:
+        match = _DIST.match(name)
+        if match is None or match["python"] not in {"3", python}:
+            continue
+        dist = canonicalize_name(match["name"])
+        try:
+            # RPM writes pre-releases with a tilde.
+            version = Version(text.replace("~", ""))
+        except InvalidVersion:
+            notes.add(f"{dist}: {package} has version {text!r}, which Python does not know")
+            continue
+        old = found.get(dist)
+        # Updates repositories have several versions of a package; dnf installs the newest.
+        if old is None or Version(old.version) < version:
+            found[dist] = Provided(version=str(version), package=package)
+
+
+def read_repository(place: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Return each package's name and its provides with a version, as (name, version).
+
+    :param place: folder, ``file:`` or ``http(s):`` address of the repository (where ``repodata`` is)
+    :raises RdoError: there is no repository, or its metadata is broken
+    """
+    import createrepo_c
+
+    with TemporaryDirectory(prefix="rdo-repodata-") as temporary:
+        root = _local(place, Path(temporary))
+        try:
+            repomd = createrepo_c.Repomd(str(root / "repodata" / "repomd.xml"))
+            primary = next(record for record in repomd.records if record.type == "primary")
+            file = _fetched(place, root, primary.location_href, primary.checksum)
+            yield from _packages(createrepo_c, file)
+        except StopIteration as error:
+            raise RdoError(f"The repository {place} has no list of packages.") from error
+        except createrepo_c.CreaterepoCError as error:
+            raise RdoError(f"The repository {place} can't be read: {error}") from error
+
+
+def _packages(createrepo_c: Any, file: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    packages: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def take(package: Any) -> None:
+        # (name, flags, epoch, version, release, pre)
+        provides = [(entry[0], entry[3]) for entry in package.provides if entry[1] == "EQ" and entry[3]]
+        packages.append((package.name, provides))
+
+    createrepo_c.xml_parse_primary(str(file), pkgcb=take, do_files=False)
+    yield from packages
+
+
+def _local(place: str, temporary: Path) -> Path:
+    """Return a folder that has the repository's ``repomd.xml``; for an address it is fetched into one."""
+    if not place.startswith(("http://", "https://")):
+        return Path(place.removeprefix("file://"))
+    target = temporary / "repodata" / "repomd.xml"
+    _download(f"{place.rstrip('/')}/repodata/repomd.xml", target)
+    return temporary
+
+
+def _fetched(place: str, root: Path, href: str, checksum: str) -> Path:
+    """Return a file of the metadata; what was fetched must have the checksum that ``repomd.xml`` states."""
+    from rdo.common.files import sha256_file
+
+    file = root / href
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise RdoError(f"The repository {place} names metadata outside itself: {href}")
+    if place.startswith(("http://", "https://")):
+        _download(f"{place.rstrip('/')}/{href}", file)
+        if sha256_file(file) != checksum:
+            raise RdoError(f"{href} of {place} is not what its repomd.xml says (checksum).")
+    return file
+
+
+def _download(url: str, target: Path) -> None:
+    import httpx
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT) as response:
+            response.raise_for_status()
+            with target.open("wb") as stream:
+                for chunk in response.iter_bytes():
+                    stream.write(chunk)
+    except httpx.HTTPError as error:
+        raise RdoError(f"{url} can't be fetched: {error}") from error
