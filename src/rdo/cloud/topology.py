@@ -13,7 +13,8 @@ class Repository(Part):
     """Where the host gets its packages: the address, and the key that signed them."""
 
     series: str
-    url: str
+    platform: str
+    server: str = Field(description="URL above all repositories, without a slash at its end")
     public_key: str = Field(description="armored OpenPGP certificate")
 
 

@@ -15,7 +15,9 @@ def plan(tmp_path: Path, **names: str) -> Plan:
     topology = Topology(
         host="controller",
         address=ip_address("192.0.2.10"),  # type: ignore[arg-type]
-        repository=Repository(series="2026.1", url="http://192.0.2.1:8080/x", public_key="KEY"),
+        repository=Repository(
+            series="2026.1", platform="debian13", server="http://192.0.2.1:8080", public_key="KEY"
+        ),
         names=PlatformNames(**names),
     )
     return keystone.plan(topology, Credentials(tmp_path / "passwords.json"))

@@ -15,6 +15,8 @@ from rdo.cloud.plan import AnyStep, Database, File, Link, Packages, Plan, Script
 from rdo.cloud.roles import repository
 from rdo.cloud.topology import Topology
 
+#: Index names of what the packages below take from a Python driver: Keystone itself does not require one.
+DRIVERS = ("pymysql", "pymemcache")
 PACKAGES = (
     "mariadb-server",
     "memcached",
