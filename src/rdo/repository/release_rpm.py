@@ -1,8 +1,9 @@
 """The ``rdo-release`` RPM: what makes a host trust and use a published repository.
 
 It brings dnf's ``.repo`` file, with the signatures of packages and of metadata both checked, and the public
-key. The server's address is a dnf variable in a file of its own, so that a site with a mirror changes one line
-which updates leave alone.
+key. A repository that can't be verified is an error there; dnf by itself may pass over it in silence. The
+server's address is a dnf variable in a file of its own, so that a site with a mirror changes one line, which
+updates leave alone.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ mirrorlist=${variable}/{platform}-{series}/mirrorlist
 enabled=1
 gpgcheck=1
 repo_gpgcheck=1
+skip_if_unavailable=0
 gpgkey=file://{key_path}
 metadata_expire={expire}
 
@@ -46,6 +48,7 @@ baseurl=${variable}/{platform}-{series}/current/SRPMS/
 enabled=0
 gpgcheck=1
 repo_gpgcheck=1
+skip_if_unavailable=0
 gpgkey=file://{key_path}
 metadata_expire={expire}
 """
