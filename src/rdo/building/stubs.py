@@ -145,6 +145,9 @@ class Names:
         provides += facts.sonames
         if deb == "python3":
             provides.append(f"python(abi) = {self.platform.python}")
+        if deb == "libc6":
+            # No generator makes this one; EL's glibc states it by hand.
+            provides.append("rtld(GNU_HASH)")
         requires = [f"deb({other})" for other in self.platform.native.get(deb, ()) if other != deb]
         return RpmInfo(
             name=name,

@@ -1,0 +1,247 @@
+"""One build: rpmbuild in a sealed root that holds the build requirements' closure and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from rdo.building.builder import RawBuild
+from rdo.building.diagnosis import diagnose
+from rdo.building.models import Artifact, BuildRequest
+from rdo.building.planner import JUST_DB, RootPlan, RootPlanner
+from rdo.building.rpminfo import RpmInfo, read_rpm
+from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult, scratch_folder
+from rdo.building.store import Store
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.models import Platform
+
+_TOP = "/builddir/build"
+
+# The rpmdb first learns what is in the root, so that rpmbuild's own check of build requirements is real;
+# the stubs and RPMs it is told from are gone before the build begins. Sources get one fixed time stamp (the
+# first that zip archives know), since their times go into the source RPM.
+_BEFORE = f"""
+mkdir -p {_TOP} || exit 1
+if [ -n "$(ls /run/rdo/db)" ]; then {JUST_DB} /run/rdo/db/*.rpm || exit 1; fi
+umount /run/rdo/db && rmdir /run/rdo/db || exit 1
+cd {_TOP} && mkdir -p BUILD BUILDROOT RPMS SRPMS SOURCES SPECS || exit 1
+cp -r /run/rdo/in/. SOURCES/ && mv SOURCES/*.spec SPECS/ 2>/dev/null
+find SOURCES SPECS -type f -exec touch -d @315532800 {{}} +
+chown -R mockbuild: {_TOP}
+"""
+_AFTER = f"""
+find {_TOP}/RPMS {_TOP}/SRPMS -type f -name '*.rpm' -exec cp --preserve=timestamps -t /run/rdo/out {{}} +
+"""
+
+
+def build_in_root(
+    request: BuildRequest,
+    available: Iterable[RpmInfo],
+    rpms: Mapping[str, Path],
+    planner: RootPlanner,
+    folder: Path,
+    progress: Progress | None = None,
+) -> RawBuild:
+    """Build a package; what comes out lies in ``folder``.
+
+    :param available: packages of ours that may satisfy build requirements
+    :param rpms: where they lie, by SHA-256
+    :param folder: an empty folder for this build alone
+    :raises UnsatisfiedError: a build requirement can't be satisfied
+    :raises RdoError: the root could not be made
+    """
+    plan = planner.plan(request.build_requires, available, what=request.package)
+    inputs = folder / "in"
+    inputs.mkdir(parents=True)
+    (inputs / f"{request.package}.spec").write_text(request.spec)
+    for source in request.sources:
+        _link(source.path, inputs / source.filename)
+    command = ["rpmbuild", "-ba", *_options(request.with_check), f"{_TOP}/SPECS/{request.package}.spec"]
+    return _build(command, plan, rpms, planner, folder, request.timeout, progress)
+
+
+def rebuild(
+    srpm: Path,
+    available: Iterable[RpmInfo],
+    rpms: Mapping[str, Path],
+    planner: RootPlanner,
+    folder: Path,
+    *,
+    timeout: float = 900.0,
+    with_check: bool = True,
+) -> RawBuild:
+    """Build binary and source RPMs again from a source RPM, with plain rpmbuild.
+
+    :raises UnsatisfiedError: a build requirement can't be satisfied
+    """
+    info = read_rpm(srpm)
+    plan = planner.plan(info.requires, available, what=info.name)
+    (folder / "in").mkdir(parents=True)
+    _link(srpm, folder / "in" / "package.src.rpm")
+    # -ba of what is inside rather than --rebuild: the same stages as the first build, so the same files.
+    script = f'rpm -i "$1" {_TOP}/SOURCES/package.src.rpm && exec rpmbuild -ba "$@" {_TOP}/SPECS/*.spec'
+    command = ["sh", "-c", script, "rebuild", *_options(with_check)]
+    return _build(command, plan, rpms, planner, folder, timeout, None)
+
+
+def _options(with_check: bool) -> list[str]:
+    defines = [f"--define=_topdir {_TOP}", "--define=_srcdefattr (-,root,root)"]
+    return defines if with_check else [*defines, "--without", "check", "--nocheck"]
+
+
+def _build(
+    command: Sequence[str],
+    plan: RootPlan,
+    rpms: Mapping[str, Path],
+    planner: RootPlanner,
+    folder: Path,
+    timeout: float,
+    progress: Progress | None,
+) -> RawBuild:
+    layers = planner.ensure(plan, rpms, progress)
+    database, out = folder / "db", folder / "out"
+    database.mkdir()
+    out.mkdir()
+    for number, path in enumerate(
+        [*planner.stub_rpms(plan.stubs).values(), *map(planner.rpm_file, plan.rpms)]
+    ):
+        _link(path, database / f"{number}.rpm")
+    binds = [
+        Bind(folder / "in", "/run/rdo/in"),
+        Bind(database, "/run/rdo/db"),
+        Bind(out, "/run/rdo/out", writable=True),
+    ]
+    log = folder / "build.log"
+    limits = Limits(timeout=timeout)
+    sandbox = Sandbox([layer.path for layer in layers], scratch_folder(planner.paths))
+    result = sandbox.run(
+        command, cwd="/builddir", binds=binds, log=log, limits=limits, before=_BEFORE, after=_AFTER
+    )
+    if not result.ok:
+        return _failure(result, plan, planner, log, limits)
+    made = sorted(path for path in out.iterdir() if path.is_file() and not path.is_symlink())
+    if not made:
+        return RawBuild((), log, result.seconds, "rpmbuild ended well but wrote no package.")
+    return RawBuild(tuple(made), log, result.seconds)
+
+
+def _failure(
+    result: SealedResult, plan: RootPlan, planner: RootPlanner, log: Path, limits: Limits
+) -> RawBuild:
+    if result.timed_out:
+        last = next((line for line in reversed(result.tail.splitlines()) if line.strip()), "nothing")
+        reason = f"No end after {limits.timeout:g} s; it was killed. Its last words: {last[:300]}"
+        return RawBuild((), log, result.seconds, reason)
+    if result.flooded:
+        return RawBuild((), log, result.seconds, f"It wrote more than {limits.log >> 20} MB of log.")
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - (4 << 20)))
+        text = stream.read().decode(errors="replace")
+    found = diagnose(text, [*planner.records, *plan.rpms], planner.platform)
+    return RawBuild((), log, result.seconds, found.reason, found.hint)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+@lru_cache(maxsize=4)
+def _planner(platform_json: str, paths: Paths) -> RootPlanner:
+    return RootPlanner(Platform.model_validate_json(platform_json), paths)
+
+
+@dataclass(frozen=True)
+class RootBuilder:
+    """Builds packages of one platform in sealed roots (see :class:`rdo.building.builder.Builder`).
+
+    It holds plain values and crosses process borders; each process makes its planner once.
+    """
+
+    platform_json: str
+    platform: str
+    macros: str
+    paths: Paths
+
+    @classmethod
+    def make(cls, platform: Platform, paths: Paths, progress: Progress | None = None) -> RootBuilder:
+        """Return a builder; the base root is made if it is not there.
+
+        :raises RdoError: the base root could not be made
+        """
+        text = platform.model_dump_json()
+        root = RootPlanner(platform, paths, progress).root
+        return cls(text, platform.name, root.layers[0].id, paths)
+
+    @property
+    def planner(self) -> RootPlanner:
+        """This process's planner."""
+        return _planner(self.platform_json, self.paths)
+
+    def prefetch(self, requests: Iterable[BuildRequest], progress: Progress | None = None) -> None:
+        """Fetch in one go what of the platform the requests will need, before any of them is built."""
+        self.planner.prefetch([request.build_requires for request in requests], progress)
+
+    def plan(self, request: BuildRequest, artifacts: Sequence[Artifact], store: Store) -> tuple[str, ...]:
+        """Return the ids of the layers of the request's root, topmost first, without making any.
+
+        :raises UnsatisfiedError: a build requirement can't be satisfied
+        """
+        infos = self.infos(artifacts, store)
+        return self.planner.plan(request.build_requires, infos, what=request.package).layers
+
+    def build(
+        self, request: BuildRequest, artifacts: Sequence[Artifact], store: Store, folder: Path
+    ) -> RawBuild:
+        """Build a request in a root of exactly those layers; write into ``folder`` only.
+
+        :raises RdoError: the root could not be made
+        """
+        infos = self.infos(artifacts, store)
+        places = _Places(store, {info.sha256 for info in infos})
+        return build_in_root(request, infos, places, self.planner, folder)
+
+    def infos(self, artifacts: Sequence[Artifact], store: Store) -> list[RpmInfo]:
+        """Return what artifacts say of themselves, source RPMs left out."""
+        return [_info(one, store, self.paths) for one in artifacts if not one.filename.endswith(".src.rpm")]
+
+
+class _Places(Mapping[str, Path]):
+    """Where our RPMs lie; the store is asked only for those that are looked at."""
+
+    def __init__(self, store: Store, digests: set[str]) -> None:
+        self._store, self._digests = store, digests
+
+    def __getitem__(self, digest: str) -> Path:
+        if digest not in self._digests:
+            raise KeyError(digest)
+        return self._store.path(digest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._digests)
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+
+_INFOS: dict[str, RpmInfo] = {}
+
+
+def _info(artifact: Artifact, store: Store, paths: Paths) -> RpmInfo:
+    known = _INFOS.get(artifact.sha256)
+    if known is None:
+        cache = paths.metadata / "rpms"
+        kept = cache / f"{artifact.sha256}.json"
+        if kept.exists():
+            known = RpmInfo.model_validate_json(kept.read_bytes())
+        else:
+            known = read_rpm(store.path(artifact.sha256), sha256=artifact.sha256, cache=cache)
+        _INFOS[artifact.sha256] = known
+    return known
