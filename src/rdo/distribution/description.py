@@ -1,11 +1,128 @@
-"""What a package's description says: only what can't be derived from upstream's metadata."""
+"""What a package's description says: only what can't be derived from upstream's metadata.
+
+A file ``packages/<project>/package.yaml``. The folder's name is upstream's project (``keystone``), or the
+canonical index name of a third-party one (``pyyaml``). Other files that the description names (units, dist
+configuration, patches) lie beside it. A Python library needs no description at all.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from rdo.distribution.models import Data
+
+
+class StatedLicence(Data):
+    """A licence that a packager has looked up, since upstream doesn't state it so that it can be read."""
+
+    expression: str = Field(description="SPDX expression")
+    reason: str = Field(description="where it is from")
+
+
+class PlacedFile(Data):
+    """A file that upstream's wheel doesn't install, or installs elsewhere."""
+
+    source: str = Field(description="beside package.yaml, or (with ``upstream``) in the sdist")
+    target: str = Field(description="absolute path, RPM macros allowed: %{_sysconfdir}/keystone/x.conf")
+    upstream: bool = Field(default=False, description="the file is the sdist's own")
+    mode: str = Field(default="0644", description="octal")
+    owner: str = "root"
+    group: str = "root"
+    config: bool = Field(default=False, description="an edited one is kept on update: %config(noreplace)")
+    package: str | None = Field(default=None, description="subpackage; the service's main package by default")
+
+
+class Subpackage(Data):
+    """A binary package beside the main one and the one with the Python modules."""
+
+    name: str
+    summary: str
+    description: str | None = None
+    requires: tuple[str, ...] = Field(
+        default=(), description="RPM dependencies; main and modules come of themselves"
+    )
+    units: tuple[str, ...] = Field(default=(), description="systemd units, files beside package.yaml")
+    scripts: tuple[str, ...] = Field(default=(), description="commands that move here from the main package")
+
+
+class HttpdApplication(Data):
+    """A WSGI application in httpd: a snippet in /usr/share/<project> that the operator links or includes."""
+
+    name: str = Field(description="of the snippet: wsgi-<name>.conf")
+    port: int = Field(ge=1, le=65535)
+    module: str = Field(description="Python module with ``application``: keystone.wsgi.api")
+    processes: int = Field(default=4, ge=1)
+    threads: int = Field(default=1, ge=1)
+    body_limit: int = Field(default=114688, description="bytes of a request's body that httpd lets through")
+
+
+class Service(Data):
+    """What makes a project a service on a host. The rest follows one pattern for all of them.
+
+    Derived: /etc, /var/lib and /var/log folders, sysusers, tmpfiles, logrotate, configuration and its
+    schema from the option generators, the policy sample, scripts, data files, translations, tests.
+    """
+
+    user: str | None = Field(default=None, description="account and group; the project's name by default")
+    uid: int = Field(ge=1, lt=1000, description="EL's static uid and gid")
+    groups: tuple[str, ...] = Field(default=(), description="further groups of the account")
+    home: str | None = Field(default=None, description="/var/lib/<project> by default")
+    dist_config: str | None = Field(
+        default=None, description="beside package.yaml: our defaults, read before the operator's file"
+    )
+    httpd: tuple[HttpdApplication, ...] = ()
+    units: tuple[str, ...] = Field(default=(), description="systemd units of the main package")
+    sudoers: str | None = Field(default=None, description="beside package.yaml")
+    requires: tuple[str, ...] = Field(
+        default=(), description="RPM dependencies of the main package, not Python's"
+    )
+    recommends: tuple[str, ...] = ()
+    directories: tuple[str, ...] = Field(default=(), description="further ones, the account's, 0750")
+    config_directories: tuple[str, ...] = Field(default=(), description="below /etc/<project>, root's, 0750")
+    subpackages: tuple[Subpackage, ...] = ()
+    docs: bool = Field(default=True, description="a -doc subpackage with upstream's documentation sources")
 
 
 class PackageDescription(Data):
     """The description of one project's package, ``packages/<project>/package.yaml``."""
 
-    project: str
+    project: str = Field(description="the folder's name")
+    package: str | None = Field(
+        default=None, description="source package, where the rule's name is not the one"
+    )
+    epoch: int = Field(default=0, ge=0, description="RPM epoch that users' systems already have")
+    release: int = Field(default=1, ge=1, description="goes up when only our side changes")
+    summary: str | None = Field(default=None, description="one line, no full stop")
+    description: str | None = None
+    licence: StatedLicence | None = None
+    relax: dict[str, str] = Field(
+        default_factory=dict,
+        description="canonical index name -> why its upper bound is ignored; each build tests it",
+    )
+    exclude: dict[str, str] = Field(
+        default_factory=dict, description="canonical index name -> why it is not required at all"
+    )
+    build_requires: tuple[str, ...] = Field(default=(), description="RPM dependencies that are not Python's")
+    requires: tuple[str, ...] = Field(
+        default=(), description="RPM dependencies of the package with the modules, not Python's"
+    )
+    patches: tuple[str, ...] = Field(default=(), description="beside package.yaml, in their order")
+    prepare: tuple[str, ...] = Field(default=(), description="shell lines at the end of %prep")
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="variables while the wheel is built"
+    )
+    compiled: bool | None = Field(default=None, description="where looking at the sdist gets it wrong")
+    tests: bool | None = Field(default=None, description="false: no -tests subpackage")
+    extras: tuple[str, ...] | None = Field(default=None, description="only these become subpackages")
+    imports: tuple[str, ...] = Field(default=(), description="further modules that must import")
+    import_check: bool = Field(default=True, description="false where importing needs a running service")
+    check: tuple[str, ...] = Field(default=(), description="shell lines of %check: the project's own tests")
+    check_requires: tuple[str, ...] = Field(default=(), description="RPM dependencies of ``check``")
+    service: Service | None = None
+
+    @property
+    def kind(self) -> Literal["service", "library"]:
+        """Whether the package has more than Python modules."""
+        return "library" if self.service is None else "service"

@@ -27,7 +27,9 @@ def parse_requirement(text: str, by: str) -> Requirement:
         return Requirement(text)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
-        raise RequirementError(f"{by} states the requirement {text!r}, which can't be read: {reason}") from error
+        raise RequirementError(
+            f"{by} states the requirement {text!r}, which can't be read: {reason}"
+        ) from error
 
 
 def applicable(
@@ -65,7 +67,9 @@ def rpm_dependency(requirement: Requirement, extra: str | None = None) -> str:
     if requirement.url is not None:
         raise RequirementError(f"The requirement {requirement} names a URL; RPM has no such thing.")
     name = python3dist(requirement.name, extra)
-    ordered = sorted(requirement.specifier, key=lambda item: (_ORDER[item.operator], item.version))
+    ordered = sorted(
+        _essential(requirement.specifier), key=lambda item: (_ORDER[item.operator], item.version)
+    )
     clauses = [clause for specifier in ordered for clause in _clauses(name, specifier)]
     unique = list(dict.fromkeys(clauses))
     if not unique:
@@ -74,6 +78,14 @@ def rpm_dependency(requirement: Requirement, extra: str | None = None) -> str:
 
 
 _ORDER = {"===": 0, "==": 1, "~=": 2, ">=": 3, ">": 4, "!=": 5, "<": 6, "<=": 7}
+
+
+def _essential(specifiers: Iterable[Specifier]) -> list[Specifier]:
+    """Leave lower bounds out that a higher one makes needless."""
+    rows = list(specifiers)
+    bounds = [item for item in rows if item.operator == ">="]
+    highest = max(bounds, key=lambda item: Version(item.version), default=None)
+    return [item for item in rows if item.operator != ">=" or item is highest]
 
 
 def _clauses(name: str, specifier: Specifier) -> list[str]:

@@ -37,7 +37,9 @@ def rpm_version(version: str | Version) -> RpmVersion:
     if parsed.post is not None:
         text += f"^post{parsed.post}"
     if parsed.dev is not None:
-        text += f"~dev{parsed.dev}" if parsed.pre is not None or parsed.post is not None else f"~~dev{parsed.dev}"
+        text += (
+            f"~dev{parsed.dev}" if parsed.pre is not None or parsed.post is not None else f"~~dev{parsed.dev}"
+        )
     if parsed.local is not None:
         text += f"^local.{parsed.local}"
     return RpmVersion(parsed.epoch, text)

@@ -1,0 +1,165 @@
+"""What every Python package gets: modules, commands, extras, tests, translations, documents."""
+
+from __future__ import annotations
+
+import posixpath
+
+from rdo.packaging import naming
+from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.spec import EVR, Draft, Subpackage, extras_of
+
+_DIRECTORIES = (
+    ("share/", "%{_datadir}/"),
+    ("bin/", "%{_bindir}/"),
+    ("sbin/", "%{_sbindir}/"),
+    ("libexec/", "%{_libexecdir}/"),
+    ("lib/", "%{_prefix}/lib/"),
+)
+
+
+def add(draft: Draft) -> None:
+    """Add the subpackages of a Python distribution, and the steps that they need."""
+    inputs = draft.inputs
+    draft.subpackages.append(
+        Subpackage(
+            naming.python_package(inputs.metadata.dist),
+            summary_of(inputs.metadata, inputs.stated.summary),
+            description_of(inputs.metadata, inputs.stated.description),
+            tags=[f"Requires:       {item}" for item in inputs.stated.requires],
+            file_list="%{pyproject_files}",
+        )
+    )
+    _documents(draft)
+    _commands(draft)
+    _data_files(draft)
+    _extras(draft)
+    _tests(draft)
+    _translations(draft)
+
+
+def _documents(draft: Draft) -> None:
+    """Mark licence and documentation files; of several with one base name the topmost is taken."""
+    inspection, files = draft.inputs.inspection, draft.modules.files
+    licences: dict[str, str] = {}
+    for name in sorted(inspection.licence_files, key=lambda item: (item.count("/"), item)):
+        licences.setdefault(posixpath.basename(name), name)
+    files += [f"%license {escape(name)}" for name in sorted(licences.values())]
+    files += [f"%doc {escape(name)}" for name in inspection.doc_files]
+
+
+def commands(draft: Draft) -> list[str]:
+    """Return the names of all commands that the wheel installs."""
+    metadata = draft.inputs.metadata
+    gui = metadata.entry_points.get("gui_scripts", {})
+    return sorted({*metadata.console_scripts, *gui, *draft.inputs.inspection.scripts})
+
+
+def _commands(draft: Draft) -> None:
+    if draft.inputs.stated.service is None:
+        draft.modules.files += [f"%{{_bindir}}/{name}" for name in commands(draft)]
+
+
+def _data_files(draft: Draft) -> None:
+    """List files outside the modules' folder. What upstream puts below ``etc`` goes to /etc itself."""
+    rows = [target for target, _ in draft.inputs.inspection.data_files]
+    etc = [target for target in rows if target.lstrip("/").startswith("etc/")]
+    if etc:
+        draft.after_install += [
+            "# wheels can't say /etc: these have landed below the prefix",
+            "mkdir -p %{buildroot}%{_sysconfdir}",
+            "cp -a %{buildroot}%{_prefix}/etc/. %{buildroot}%{_sysconfdir}/",
+            "rm -r %{buildroot}%{_prefix}/etc",
+        ]
+    if draft.inputs.stated.service is not None:
+        return
+    for target in rows:
+        if target in etc:
+            name = target.lstrip("/").removeprefix("etc/")
+            draft.modules.files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
+        else:
+            draft.modules.files.append(escape(_below_prefix(target)))
+
+
+def _below_prefix(target: str) -> str:
+    relative = target.lstrip("/").removeprefix("usr/")
+    for start, macro in _DIRECTORIES:
+        if relative.startswith(start):
+            return macro + relative.removeprefix(start)
+    return f"%{{_prefix}}/{relative}"
+
+
+def _extras(draft: Draft) -> None:
+    dist, name = draft.inputs.metadata.dist, draft.inputs.metadata.name
+    for extra in extras_of(draft.inputs):
+        package = naming.extra_package(dist, extra)
+        draft.subpackages.append(
+            Subpackage(
+                package,
+                f"{naming.python_package(dist)} with its extra {extra}",
+                f"Has no files of its own; it brings what {name}[{extra}] needs.",
+                tags=[f"Requires:       {naming.python_package(dist)} = {EVR}"],
+                files=[f"%ghost %dir {draft.sitedir}/*.dist-info"],
+            )
+        )
+
+
+def _tests(draft: Draft) -> None:
+    inputs = draft.inputs
+    folders = inputs.inspection.tests
+    if not folders or inputs.stated.tests is False:
+        return
+    modules = naming.python_package(inputs.metadata.dist)
+    paths = [f"{draft.sitedir}/{folder}" for folder in folders]
+    draft.modules.files += [f"%exclude {path}" for path in paths]
+    draft.subpackages.append(
+        Subpackage(
+            f"{modules}-tests",
+            f"Tests of {inputs.metadata.name}",
+            f"The tests that {inputs.metadata.name} has inside its modules.",
+            tags=[f"Requires:       {modules} = {EVR}"],
+            files=[*(f"%license {name}" for name in _first_licence(draft)), *paths],
+        )
+    )
+
+
+def _translations(draft: Draft) -> None:
+    """Compile OpenStack's translations to where gettext looks by default.
+
+    Third parties look for theirs inside their modules, and so does Django: those stay where they are.
+    """
+    inputs = draft.inputs
+    if inputs.project is None or not inputs.inspection.locales or "django" in inputs.node.runtime:
+        return
+    draft.natives.add("gettext")
+    package = naming.lang_package(inputs.metadata.dist)
+    draft.before_wheel += ["# translations are compiled, and their sources left out of the wheel"]
+    for folder in inputs.inspection.locales:
+        draft.before_wheel += [
+            f"for po in {folder}/*/LC_MESSAGES/*.po; do",
+            f"  mo=_translations/${{po#{folder}/}}",
+            '  mkdir -p "${mo%/*}"',
+            '  msgfmt -o "${mo%.po}.mo" "$po"',
+            "done",
+            f"rm -r {folder}",
+        ]
+    draft.after_install += [
+        "mkdir -p %{buildroot}%{_datadir}/locale",
+        "cp -a _translations/. %{buildroot}%{_datadir}/locale/",
+        "%find_lang %{name} --all-name",
+    ]
+    draft.modules.tags.append(f"Requires:       {package} = {EVR}")
+    draft.subpackages.append(
+        Subpackage(
+            package,
+            f"Translations of {inputs.metadata.name}",
+            f"The messages of {inputs.metadata.name} in other languages.",
+            tags=[] if not draft.languages else ["BuildArch:      noarch"],
+            files=[f"%license {name}" for name in _first_licence(draft)],
+            file_list="%{name}.lang",
+        )
+    )
+
+
+def _first_licence(draft: Draft) -> list[str]:
+    top = [name for name in draft.inputs.inspection.licence_files if "/" not in name]
+    return [escape(name) for name in top]

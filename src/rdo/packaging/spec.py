@@ -1,0 +1,331 @@
+"""Generates the spec of one package. The same inputs give the same bytes.
+
+The text uses the macros of EL and Fedora under their own names, so it builds there with plain rpmbuild.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from rdo.packaging import naming
+from rdo.packaging.build_requirements import BuildRequirements, build_requirements
+from rdo.packaging.extras import packaged_extras
+from rdo.packaging.licences import Licence, checked_expression, spdx_of
+from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs, SpecSource
+from rdo.packaging.versions import RpmVersion, rpm_version
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+AUTHOR = "RDO <dev@lists.rdoproject.org>"
+EVR = "%{?epoch:%{epoch}:}%{version}-%{release}"
+
+
+@dataclass
+class Subpackage:
+    """A binary package of a spec: its preamble, its files, and lines of its scriptlets by section."""
+
+    name: str
+    summary: str
+    description: str
+    tags: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    file_list: str | None = None
+    scriptlets: list[tuple[str, list[str]]] = field(default_factory=list)
+    main: bool = False
+
+
+@dataclass
+class Draft:
+    """A spec in the making: what library and service steps add to."""
+
+    inputs: SpecInputs
+    package: str
+    version: RpmVersion
+    licence: Licence
+    languages: tuple[str, ...]
+    natives: set[str] = field(default_factory=set)
+    sources: list[SpecSource] = field(default_factory=list)
+    patches: list[SpecSource] = field(default_factory=list)
+    before_wheel: list[str] = field(default_factory=list)
+    after_install: list[str] = field(default_factory=list)
+    subpackages: list[Subpackage] = field(default_factory=list)
+    runtime_at_build: bool = False
+    claimed_data: set[str] = field(default_factory=set)
+
+    @property
+    def modules(self) -> Subpackage:
+        """The package with the Python modules."""
+        name = naming.python_package(self.inputs.metadata.dist)
+        return next(item for item in self.subpackages if item.name == name)
+
+    @property
+    def sitedir(self) -> str:
+        """The macro of the folder that modules go to."""
+        return "%{python3_sitearch}" if self.languages else "%{python3_sitelib}"
+
+    def add_source(self, filename: str, content: bytes) -> int:
+        """Add a file of ours and return the number of its Source tag."""
+        self.sources.append(SpecSource(filename, hashlib.sha256(content).hexdigest(), content=content))
+        return len(self.sources) - 1
+
+
+def generate(inputs: SpecInputs) -> GeneratedSpec:
+    """Generate the spec of one package.
+
+    :raises LicenceError: upstream doesn't say which licence it has
+    :raises RequirementError: a requirement that RPM can't express
+    :raises SpecError: a description that doesn't fit the sdist, or names a file that isn't there
+    """
+    from rdo.packaging import library, service
+
+    draft = _draft(inputs)
+    library.add(draft)
+    if inputs.stated.service is not None:
+        service.add(draft)
+    natives = {*draft.natives, *inputs.stated.build_requires}
+    required = build_requirements(inputs, draft.languages, natives)
+    if draft.runtime_at_build:
+        required = BuildRequirements((*required.build, *required.check), ())
+    text = "\n".join(_text(draft, required)).rstrip("\n") + "\n"
+    return GeneratedSpec(
+        package=draft.package,
+        version=draft.version.version,
+        release=str(inputs.stated.release),
+        epoch=_epoch(draft),
+        text=text,
+        build_requires=(*required.build, *required.check),
+        check_requires=required.check,
+        sources=(*draft.sources, *draft.patches),
+        subpackages=tuple(item.name for item in draft.subpackages),
+        notes=() if draft.licence.reason is None else (f"Licence: {draft.licence.reason}",),
+    )
+
+
+def extras_of(inputs: SpecInputs) -> tuple[str, ...]:
+    """Return the extras that become subpackages: the closure has what they need."""
+    closure = set(inputs.node.runtime)
+
+    def satisfied(requirement: Requirement) -> bool:
+        name = canonicalize_name(requirement.name)
+        return name in closure
+
+    chosen = packaged_extras(inputs.metadata, inputs.platform.environment, satisfied)
+    allowed = inputs.stated.extras
+    return chosen if allowed is None else tuple(extra for extra in chosen if extra in allowed)
+
+
+def _draft(inputs: SpecInputs) -> Draft:
+    stated = inputs.stated
+    package = stated.package or inputs.node.package
+    languages: tuple[str, ...] = inputs.inspection.languages
+    if stated.compiled is not None:
+        languages = (languages or ("c",)) if stated.compiled else ()
+    lock = inputs.lock
+    draft = Draft(inputs, package, rpm_version(inputs.metadata.version), _licence(inputs), languages)
+    draft.sources.append(SpecSource(lock.filename, lock.sha256, path=inputs.source))
+    for name in stated.patches:
+        content = own_file(inputs, name)
+        draft.patches.append(SpecSource(name, hashlib.sha256(content).hexdigest(), content=content))
+    return draft
+
+
+def own_file(inputs: SpecInputs, name: str) -> bytes:
+    """Read a file that lies beside a package's description.
+
+    :raises SpecError: it isn't there
+    """
+    if inputs.folder is None or not (inputs.folder / name).is_file():
+        raise SpecError(f"packages/{inputs.stated.project}/{name} is named in package.yaml and isn't there.")
+    return (inputs.folder / name).read_bytes()
+
+
+def _licence(inputs: SpecInputs) -> Licence:
+    stated = inputs.stated.licence
+    if stated is None:
+        return spdx_of(inputs.metadata, inputs.inspection)
+    expression = checked_expression(stated.expression)
+    if expression is None:
+        raise SpecError(
+            f"packages/{inputs.stated.project}/package.yaml: {stated.expression!r} is no SPDX licence."
+        )
+    return Licence(expression, stated.reason)
+
+
+def _epoch(draft: Draft) -> int:
+    return draft.inputs.stated.epoch or draft.version.epoch
+
+
+# the text
+
+
+def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
+    inputs = draft.inputs
+    yield "# Generated by rdo from upstream's metadata" + (
+        " and this distribution's description of it." if inputs.description else "."
+    )
+    yield "%bcond check 1"
+    if draft.version.version != inputs.metadata.version:
+        yield f"%global upstream_version {inputs.metadata.version}"
+    yield ""
+    yield from _preamble(draft, required)
+    yield from ("", "%description", description_of(inputs.metadata, inputs.stated.description), "")
+    for sub in draft.subpackages:
+        if not sub.main:
+            yield from _subpackage(draft, sub)
+    yield from _prep(draft)
+    yield from _build(draft)
+    yield from _install(draft)
+    yield from _check(draft)
+    for sub in draft.subpackages:
+        for section, lines in sub.scriptlets:
+            name = "" if sub.main else f" -n {sub.name}"
+            yield from (f"%{section}{name}", *lines, "")
+    for sub in draft.subpackages:
+        name = "" if sub.main else f" -n {sub.name}"
+        listed = "" if sub.file_list is None else f" -f {sub.file_list}"
+        yield from (f"%files{name}{listed}", *sub.files, "")
+    yield from _changelog(draft)
+
+
+def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:
+    inputs = draft.inputs
+    yield _tag("Name", draft.package)
+    if _epoch(draft):
+        yield _tag("Epoch", str(_epoch(draft)))
+    yield _tag("Version", draft.version.version)
+    yield _tag("Release", f"{inputs.stated.release}%{{?dist}}")
+    yield _tag("Summary", summary_of(inputs.metadata, inputs.stated.summary))
+    yield ""
+    if draft.licence.reason is not None:
+        yield f"# {escape(' '.join(draft.licence.reason.split()))}"
+    yield _tag("License", draft.licence.expression)
+    yield _tag("URL", escape(_url(inputs)))
+    yield _tag("Source0", _pypi_source(draft))
+    for number, source in enumerate(draft.sources[1:], 1):
+        yield _tag(f"Source{number}", source.filename)
+    for number, patch in enumerate(draft.patches):
+        yield _tag(f"Patch{number}", patch.filename)
+    yield ""
+    if not draft.languages:
+        yield _tag("BuildArch", "noarch")
+    yield from (_tag("BuildRequires", item) for item in required.build)
+    if required.check:
+        yield "# what importing it needs"
+        yield "%if %{with check}"
+        yield from (_tag("BuildRequires", item) for item in required.check)
+        yield "%endif"
+    main = next((item for item in draft.subpackages if item.main), None)
+    if main is not None and main.tags:
+        yield from ("", *main.tags)
+
+
+def _url(inputs: SpecInputs) -> str:
+    url = (inputs.metadata.home_page or "").strip()
+    return (
+        url
+        if url.startswith(("http://", "https://"))
+        else f"https://pypi.org/project/{inputs.metadata.name}/"
+    )
+
+
+def _pypi_source(draft: Draft) -> str:
+    """Return Source0: the index's own address of the sdist, in the form of EL's macro."""
+    filename, upstream = draft.inputs.lock.filename, draft.inputs.metadata.version
+    for ending in (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"):
+        for written in dict.fromkeys((upstream, str(Version(upstream)), draft.inputs.lock.version)):
+            if filename.endswith(f"-{written}{ending}"):
+                name = filename.removesuffix(f"-{written}{ending}")
+                arguments = [name]
+                if written != draft.version.version or ending != ".tar.gz":
+                    arguments.append(
+                        "%{upstream_version}" if written == upstream != draft.version.version else written
+                    )
+                if ending != ".tar.gz":
+                    arguments.append(ending[1:])
+                return f"%{{pypi_source {' '.join(arguments)}}}"
+    return escape(filename)
+
+
+def _subpackage(draft: Draft, sub: Subpackage) -> Iterable[str]:
+    yield f"%package -n {sub.name}"
+    yield _tag("Summary", sub.summary)
+    yield from sub.tags
+    yield from ("", f"%description -n {sub.name}", sub.description, "")
+
+
+def _prep(draft: Draft) -> Iterable[str]:
+    folder = escape(draft.inputs.metadata.top_folder)
+    yield from ("%prep", f"%autosetup -p1 -n {folder}", *draft.inputs.stated.prepare, "")
+
+
+def _build(draft: Draft) -> Iterable[str]:
+    yield "%build"
+    yield from draft.before_wheel
+    for name, value in sorted(draft.inputs.stated.environment.items()):
+        yield f"export {name}={value}"
+    yield from ("%pyproject_wheel", "")
+
+
+def _install(draft: Draft) -> Iterable[str]:
+    yield from ("%install", "%pyproject_install")
+    yield from _relaxed_metadata(draft)
+    yield "%pyproject_save_files '*'"
+    yield from draft.after_install
+    yield ""
+
+
+def _relaxed_metadata(draft: Draft) -> Iterable[str]:
+    """Make the installed metadata say what we require, since runtime dependencies are generated from it."""
+    stated = draft.inputs.stated
+    metadata = f"%{{buildroot}}{draft.sitedir}/*.dist-info/METADATA"
+    for dist, reason in sorted(stated.exclude.items()):
+        yield f"# {escape(reason)}"
+        yield f"sed -i -E '/^Requires-Dist: {_any_spelling(dist)}([^A-Za-z0-9._-]|$)/Id' {metadata}"
+    for dist, reason in sorted(stated.relax.items()):
+        yield f"# {escape(reason)}"
+        pattern = f"/^Requires-Dist: {_any_spelling(dist)}([^A-Za-z0-9._-]|$)/I"
+        yield f"sed -i -E '{pattern} s/(,? *(<=?|==|~=) *[0-9][^,;)]*)//g' {metadata}"
+
+
+def _any_spelling(dist: str) -> str:
+    return dist.replace("-", "[-_.]")
+
+
+def _check(draft: Draft) -> Iterable[str]:
+    stated = draft.inputs.stated
+    yield from ("%check", "%if %{with check}")
+    if stated.import_check:
+        yield "%pyproject_check_import -t"
+        dotted = [name for name in draft.inputs.inspection.modules if "." in name]
+        names = sorted({*dotted, *stated.imports})
+        if names:
+            yield f"%py3_check_import {' '.join(names)}"
+    yield from stated.check
+    yield from ("%endif", "")
+
+
+def _changelog(draft: Draft) -> Sequence[str]:
+    inputs = draft.inputs
+    day = datetime.fromisoformat(inputs.lock.uploaded)
+    # not strftime: %a and %b would be in the language of whoever runs it
+    weekday = _DAYS[day.weekday()]
+    month = _MONTHS[day.month - 1]
+    epoch = f"{_epoch(draft)}:" if _epoch(draft) else ""
+    return (
+        "%changelog",
+        f"* {weekday} {month} {day.day:02} {day.year} {AUTHOR} - "
+        f"{epoch}{draft.version.version}-{inputs.stated.release}",
+        f"- {escape(inputs.metadata.name)} {inputs.metadata.version} for OpenStack {inputs.release.series}",
+    )
+
+
+def _tag(name: str, value: str) -> str:
+    return f"{name + ':':<16}{value}"
