@@ -15,8 +15,8 @@ BUILD_FORMAT = 1
 def input_hash(request: BuildRequest, layers: Sequence[str], *, platform: str, macros: str) -> str:
     """Return the input hash of a build, 64 hexadecimal digits.
 
-    The order of sources plays no part, that of layers does (an upper one hides what is below). Time limits and
-    the names of packages built before play none: they do not go into the root.
+    The order of sources plays no part, that of layers does (an upper one hides what is below). Time limits
+    and the names of packages built before play none: they do not go into the root.
 
     :param layers: ids of everything in the root, in overlay order; each names its layer's content
     :param platform: the platform's name

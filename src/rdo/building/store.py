@@ -1,8 +1,8 @@
-"""The content-addressed store: RPMs and logs by their SHA-256, and the results of builds by their input hash.
+"""The content-addressed store: RPMs and logs by their SHA-256, results of builds by their input hash.
 
-A local folder by default, or any URL that fsspec knows (``s3://…``, ``memory://…``) for many machines. What is
-stored is whole or absent, and a result is recorded only after all that it names is stored, so a result that is
-found can be relied on.
+A local folder by default, or any URL that fsspec knows (``s3://…``, ``memory://…``) for many machines. What
+is stored is whole or absent, and a result is recorded only after all that it names is stored, so a result
+that is found can be relied on.
 """
 
 from __future__ import annotations

@@ -1,0 +1,102 @@
+"""What makes a build out of a request: the interface that runs are written against, and one task of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rdo.building.models import Artifact, BuildRequest, BuildResult
+from rdo.building.roots import temporary
+from rdo.building.store import Store
+from rdo.common.errors import RdoError
+
+
+@dataclass(frozen=True)
+class RawBuild:
+    """A build that has ended, its files still where it wrote them.
+
+    ``reason`` is None where it succeeded; else it says why not, and ``rpms`` is empty.
+    """
+
+    rpms: tuple[Path, ...]
+    log: Path | None
+    seconds: float
+    reason: str | None = None
+    hint: str | None = None
+
+
+class Builder(Protocol):
+    """Builds packages on one platform. Builders cross process borders, so they hold plain values only."""
+
+    @property
+    def platform(self) -> str:
+        """The platform's name."""
+
+    @property
+    def macros(self) -> str:
+        """Digest of the RPM macros in the root."""
+
+    def plan(self, request: BuildRequest, artifacts: Sequence[Artifact], store: Store) -> tuple[str, ...]:
+        """Return the ids of the layers of the request's root, in overlay order, without making any.
+
+        :param artifacts: what of ours may be used to satisfy the build requirements
+        :raises RdoError: a build requirement can't be satisfied
+        """
+
+    def build(
+        self, request: BuildRequest, artifacts: Sequence[Artifact], store: Store, folder: Path
+    ) -> RawBuild:
+        """Build a request in a root of exactly those layers; write into ``folder`` only.
+
+        :raises RdoError: the root could not be made
+        """
+
+
+def execute(
+    builder: Builder,
+    store: Store,
+    scratch: Path,
+    request: BuildRequest,
+    artifacts: Sequence[Artifact],
+    input_hash: str,
+) -> BuildResult:
+    """Build, store and record: the task that engines run. Its result says ``built`` or ``failed``.
+
+    A task that an engine repeats (its worker died) finds what its first try had finished. Everything is in
+    the store before the task returns.
+
+    :param scratch: where its temporary folder is made; the folder bears its owner's mark
+    """
+    if (known := store.recorded(input_hash)) is not None:
+        return known
+    with temporary(scratch) as folder:
+        try:
+            raw = builder.build(request, artifacts, store, folder)
+        except RdoError as error:
+            return failed(request, error, input_hash)
+        log = store.put(raw.log) if raw.log is not None and raw.log.exists() else None
+        result = BuildResult(
+            package=request.package,
+            input_hash=input_hash,
+            status="failed" if raw.reason else "built",
+            artifacts=tuple(
+                Artifact(filename=rpm.name, sha256=store.put(rpm), size=rpm.stat().st_size)
+                for rpm in sorted(raw.rpms, key=lambda rpm: rpm.name)
+            ),
+            log=log,
+            seconds=raw.seconds,
+            reason=raw.reason,
+            hint=raw.hint,
+        )
+        if result.status == "built":
+            store.record(result)
+        return result
+
+
+def failed(request: BuildRequest, error: RdoError, input_hash: str = "") -> BuildResult:
+    """Return the result of a build that an error of ours ended."""
+    return BuildResult(
+        package=request.package, input_hash=input_hash, status="failed", reason=error.what, hint=error.hint
+    )

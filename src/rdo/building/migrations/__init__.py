@@ -1,0 +1,1 @@
+"""Alembic's migrations of the state; ``rdo.building.state`` runs them by itself."""
