@@ -10,11 +10,15 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 
+from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.solver import Universe, Unsatisfied
 from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.models import Platform
 from rdo.repository.findings import Finding
 from rdo.repository.metadata import Described, Entry, RpmFile
 from rdo.repository.publish import Check
@@ -59,12 +63,40 @@ def checker(platform_records: Sequence[RpmInfo], paths: Paths, *, architecture: 
     """Return the check that :func:`rdo.repository.publish.publish` makes before it publishes anything."""
 
     def run(described: Sequence[Described], files: Sequence[RpmFile]) -> list[Finding]:
-        cache = paths.metadata / "rpms"
-        infos = [read_rpm(file.path, sha256=file.sha256, cache=cache) for file in files]
-        contents = {one.sha256: one.files for one in described}
+        infos, contents = _read(described, files, paths)
         return check(infos, platform_records, contents, architecture=architecture)
 
     return run
+
+
+def platform_checker(platform: Platform, paths: Paths, progress: Progress | None = None) -> Check:
+    """Return a check against all that a platform offers, which is looked up when the check is made.
+
+    What of the platform was never fetched is known by name only; where something seems to be missing, the
+    platform's packages that may have it are fetched and looked into before that is said.
+    """
+
+    def run(described: Sequence[Described], files: Sequence[RpmFile]) -> list[Finding]:
+        infos, contents = _read(described, files, paths)
+        planner = RootPlanner(platform, paths, progress)
+        findings = check(infos, planner.records, contents, architecture=platform.architecture)
+        known = len(planner.records)
+        for requirement in {finding.requirement for finding in findings if finding.kind == "missing"}:
+            with suppress(UnsatisfiedError):
+                planner.plan([requirement])
+        if findings and len(planner.records) != known:
+            return check(infos, planner.records, contents, architecture=platform.architecture)
+        return findings
+
+    return run
+
+
+def _read(
+    described: Sequence[Described], files: Sequence[RpmFile], paths: Paths
+) -> tuple[list[RpmInfo], dict[str, Sequence[Entry]]]:
+    cache = paths.metadata / "rpms"
+    infos = [read_rpm(file.path, sha256=file.sha256, cache=cache) for file in files]
+    return infos, {one.sha256: one.files for one in described}
 
 
 def _relevant(binaries: Sequence[RpmInfo], platform_records: Sequence[RpmInfo]) -> list[RpmInfo]:

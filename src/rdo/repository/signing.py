@@ -71,6 +71,11 @@ def sign_rpms(
     return signed
 
 
+def is_signed(sha256: str, key: Key, paths: Paths) -> bool:
+    """Say whether there is a signed copy of the unsigned RPM of this hash."""
+    return _kept(RpmFile(Path(), "", sha256, 0), key, paths) is not None
+
+
 def _sign_all(missing: Sequence[RpmFile], key: Key, paths: Paths, sandbox: Sandbox, task: Task) -> None:
     ordered = sorted(missing, key=lambda rpm: rpm.size, reverse=True)
     count = max(min(_JOBS, len(ordered)), -(-len(ordered) // _BATCH))

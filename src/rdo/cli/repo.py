@@ -1,0 +1,190 @@
+"""``rdo repo``: publish, check, serve and show repositories."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rdo.distribution.models import Platform, Release
+    from rdo.repository.publish import Published
+
+app = typer.Typer(no_args_is_help=True, help="Repositories: publish, check, serve.")
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Series = Annotated[str | None, typer.Option("--release", help="The series; the newest one by default.")]
+_PlatformName = Annotated[str | None, typer.Option("--platform", help="The platform: debian13, el10.")]
+_Address = Annotated[
+    str | None,
+    typer.Option(help="URL under which clients reach the folder of repositories; a file: URL by default."),
+]
+
+
+@app.command()
+def publish(
+    release: _Series = None, platform: _PlatformName = None, address: _Address = None, as_json: _Json = False
+) -> None:
+    """Sign and publish what the last build made, if it is closed and free of conflicts.
+
+    Example: rdo repo publish --release 2026.1 --address http://packages.example.org
+    """
+    from rdo.building.state import State
+    from rdo.building.store import open_store
+    from rdo.cli.show import progress
+    from rdo.common.errors import InputError
+    from rdo.common.paths import Paths
+    from rdo.repository import keys
+    from rdo.repository.publication import artifacts_of, publish_artifacts
+
+    paths = Paths.from_environment()
+    chosen, base = _choose(paths, release, platform)
+    key = keys.load(paths)
+    run = State.open(paths).last_run(base.name)
+    if run is None:
+        raise InputError(f"Nothing was built for {base.name} yet.", hint="Build first: rdo build PROJECT")
+    with progress() as report:
+        published = publish_artifacts(
+            artifacts_of(run, chosen, base),
+            release=chosen,
+            platform=base,
+            store=open_store(paths),
+            key=key,
+            paths=paths,
+            address=address,
+            progress=report,
+        )
+    _print(published, as_json)
+
+
+@app.command()
+def check(release: _Series = None, platform: _PlatformName = None, as_json: _Json = False) -> None:
+    """Check the published repository: signatures, hashes, closure, conflicts. Exit status 1 with findings.
+
+    Examples: rdo repo check; rdo repo check --release 2026.1 --platform debian13 --json
+    """
+    from rdo.cli.show import print_json
+    from rdo.common.paths import Paths
+    from rdo.repository import keys, metadata
+    from rdo.repository.closure import platform_checker
+    from rdo.repository.publish import published_rpms, show, verify_files
+
+    paths = Paths.from_environment()
+    chosen, base = _choose(paths, release, platform)
+    published = show(paths, base.name, chosen.series)
+    damaged = verify_files(published.path, keys.load(paths))
+    findings = []
+    if not damaged:
+        files = published_rpms(published.path)
+        described = [metadata.describe(file, paths.metadata) for file in files]
+        findings = sorted(platform_checker(base, paths)(described, files))
+    if as_json:
+        print_json(
+            {
+                "repository": str(published.path.parent.parent),
+                "digest": published.digest,
+                "packages": published.packages,
+                "clean": not (damaged or findings),
+                "damaged": damaged,
+                "findings": [finding.as_json() for finding in findings],
+            }
+        )
+    else:
+        for line in (*damaged, *findings):
+            print(line)
+        count = len(damaged) + len(findings)
+        print(f"{published.packages} packages of {published.digest[:12]}: {count or 'no'} findings")
+    if damaged or findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
+) -> None:
+    """Serve all published repositories over HTTP until Ctrl-C.
+
+    Example: rdo repo serve --address 0.0.0.0 --port 8080
+    """
+    import sys
+
+    from rdo.common.paths import Paths
+    from rdo.repository.serve import serve as serve_forever
+
+    root = Paths.from_environment().repositories
+    root.mkdir(parents=True, exist_ok=True)
+    print(f"Serving {root} at {address}:{port}", file=sys.stderr)
+    serve_forever(root, address, port)
+
+
+@app.command("list")
+def list_(as_json: _Json = False) -> None:
+    """List the published repositories."""
+    from rdo.cli.show import print_json
+    from rdo.common.paths import Paths
+    from rdo.repository.snapshots import current, snapshots
+
+    rows: list[dict[str, Any]] = []
+    for folder in sorted(Paths.from_environment().repositories.glob("*")):
+        live = current(folder)
+        if live is not None:
+            rows.append(
+                {"name": folder.name, "current": live.name, "snapshots": [s.name for s in snapshots(folder)]}
+            )
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['name']:24} {row['current'][:12]}  {len(row['snapshots'])} snapshots")
+
+
+@app.command()
+def show(
+    release: _Series = None, platform: _PlatformName = None, address: _Address = None, as_json: _Json = False
+) -> None:
+    """Show the published repository: its place, its address, its packages.
+
+    Example: rdo repo show --release 2026.1 --json
+    """
+    from rdo.cli.show import print_json
+    from rdo.common.paths import Paths
+    from rdo.repository.publish import published_rpms
+    from rdo.repository.publish import show as find
+
+    paths = Paths.from_environment()
+    chosen, base = _choose(paths, release, platform)
+    published = find(paths, base.name, chosen.series, address)
+    names = [rpm.filename for rpm in published_rpms(published.path)]
+    if as_json:
+        print_json(_fields(published) | {"files": names})
+        return
+    _print(published, as_json=False)
+    for name in names:
+        print(f"  {name}")
+
+
+def _choose(paths: Any, release: str | None, platform: str | None) -> tuple[Release, Platform]:
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+
+    distribution = open_distribution(paths)
+    chosen = choose_release(distribution, release)
+    return chosen, choose_platform(distribution, chosen, platform)
+
+
+def _fields(published: Published) -> dict[str, Any]:
+    return {key: str(v) if isinstance(v, Path) else v for key, v in asdict(published).items()}
+
+
+def _print(published: Published, as_json: bool) -> None:
+    from rdo.cli.show import print_json
+
+    if as_json:
+        print_json(_fields(published))
+        return
+    print(f"path       {published.path}")
+    print(f"address    {published.address}")
+    print(f"packages   {published.packages} and {published.sources} source packages")
+    print(f"changed    {'yes' if published.changed else 'no, it is published already'}")

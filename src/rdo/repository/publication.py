@@ -1,0 +1,91 @@
+"""From built artifacts to a published repository: signing, rdo-release, checks, publication in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rdo.building.models import Artifact
+from rdo.building.roots import ensure_tools
+from rdo.building.sealed import Sandbox
+from rdo.building.state import RunRecord
+from rdo.building.store import Store
+from rdo.common.errors import InputError
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.models import Platform, Release
+from rdo.repository.closure import platform_checker
+from rdo.repository.keys import Key
+from rdo.repository.metadata import RpmFile
+from rdo.repository.publish import Published, publish
+from rdo.repository.release_rpm import ensure_release_rpm
+from rdo.repository.signing import is_signed, sign_rpms
+
+
+def artifacts_of(run: RunRecord, release: Release, platform: Platform) -> list[Artifact]:
+    """Return the RPMs that a run made or found, without those of bootstrap steps.
+
+    :raises InputError: the run was for another release or platform, or it has none
+    """
+    if (run.release, run.platform) != (release.series, platform.name):
+        raise InputError(
+            f"The last run was for {run.release} on {run.platform}, not {release.series} on {platform.name}.",
+            hint="Build first: rdo build PROJECT",
+        )
+    found = {a.filename: a for build in run.builds if build.stage == "full" for a in build.artifacts}
+    if not found:
+        raise InputError("The last run has no packages to publish.", hint="rdo build --status says why.")
+    return [found[name] for name in sorted(found)]
+
+
+def publish_artifacts(
+    artifacts: Sequence[Artifact],
+    *,
+    release: Release,
+    platform: Platform,
+    store: Store,
+    key: Key,
+    paths: Paths,
+    address: str | None = None,
+    progress: Progress | None = None,
+) -> Published:
+    """Sign artifacts of the store, add rdo-release, check them against the platform, and publish.
+
+    Nothing is read, signed or checked again for what is published already.
+
+    :param address: public address of the folder of repositories; by default a ``file:`` URL
+    :raises UncleanError: the packages are not closed or conflict; nothing was changed
+    """
+
+    def tools() -> Sandbox:
+        return ensure_tools(platform, paths, progress).sandbox(paths)
+
+    unsigned = [
+        RpmFile(
+            path=Path() if is_signed(one.sha256, key, paths) else store.path(one.sha256),
+            filename=one.filename,
+            sha256=one.sha256,
+            size=one.size,
+        )
+        for one in artifacts
+    ]
+    unsigned += ensure_release_rpm(
+        series=release.series,
+        platform=platform.name,
+        dist=platform.dist,
+        released=release.released,
+        address=address or paths.repositories.as_uri(),
+        key=key,
+        paths=paths,
+        tools=tools,
+    )
+    return publish(
+        sign_rpms(unsigned, key, paths, tools, progress),
+        series=release.series,
+        platform=platform.name,
+        paths=paths,
+        key=key,
+        check=platform_checker(platform, paths, progress),
+        address=address,
+        progress=progress,
+    )
