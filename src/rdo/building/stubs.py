@@ -1,12 +1,13 @@
 """What a platform's debs offer, said in RPM's words: records for the solver, and stub RPMs for an rpmdb.
 
 A record bears EL's name of the package (``python3-pyyaml`` for the deb python3-yaml) and the version of what
-is inside, so that an RPM of ours under that name replaces it as an update would on EL. Its release, ``0.deb``,
-is lower than any of ours.
+is inside, so that an RPM of ours under that name replaces it as an update would on EL. Its release,
+``0.deb``, is lower than any of ours.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from rdo.building.roots import Root, temporary
 from rdo.building.rpminfo import RpmInfo
@@ -24,8 +25,12 @@ from rdo.common.errors import RdoError
 from rdo.common.files import sha256_bytes, write_atomically
 from rdo.common.paths import Paths
 from rdo.distribution.models import Platform
+from rdo.packaging.naming import python_package
+from rdo.packaging.versions import dependency_version, rpm_version
 
 RELEASE = "0.deb"
+# Raised when records say something else of the same debs.
+_RECORDS = 2
 PLATFORM = "rdo-platform"
 
 _DIST = re.compile(
@@ -118,8 +123,8 @@ class Names:
         """Return the one name under which a deb's stub goes."""
         dists = sorted(self.dists.get(deb, ()))
         if dists:
-            own = [dist for dist in dists if f"python3-{dist}" == deb]
-            return f"python3-{(own or dists)[0]}"
+            own = [dist for dist in dists if python_package(dist) == deb]
+            return python_package((own or dists)[0])
         aliases = [alias for alias in self.aliases.get(deb, ()) if re.fullmatch(r"[\w.+-]+", alias)]
         return deb if not aliases or deb in aliases or deb in self.platform.native else aliases[0]
 
@@ -131,8 +136,9 @@ class Names:
         facts = facts or Facts()
         dists = {**facts.dists, **self.dists.get(deb, {})}
         name = self.name(deb)
-        main = dists.get(name.removeprefix("python3-")) if name.startswith("python3-") else None
-        evr = rpm_python_version(main, trim=False) if main else rpm_version(version)
+        main = next((v for dist, v in dists.items() if python_package(dist) == name), None)
+        epoch, plain = _package_version(main, version)
+        evr = f"{epoch}:{plain}" if epoch else plain
         provides = [f"deb({deb})"]
         provides += [f"{alias} = {evr}" for alias in (deb, *self.aliases.get(deb, ())) if alias != name]
         for dist, dist_version in sorted(dists.items()):
@@ -151,7 +157,8 @@ class Names:
         requires = [f"deb({other})" for other in self.platform.native.get(deb, ()) if other != deb]
         return RpmInfo(
             name=name,
-            version=evr,
+            epoch=str(epoch),
+            version=plain,
             release=RELEASE,
             provides=tuple(dict.fromkeys(provides)),
             requires=tuple(requires),
@@ -187,35 +194,26 @@ class Names:
         ]
 
     def _python(self, dist: str, version: str) -> list[str]:
-        evr = rpm_python_version(version)
+        evr = _dependency_version(version)
         found = [f"python3dist({dist}) = {evr}", f"python{self.platform.python}dist({dist}) = {evr}"]
-        return [*found, f"python3-{dist} = {evr}"]
+        return [*found, f"{python_package(dist)} = {evr}"]
 
 
-def rpm_python_version(text: str, *, trim: bool = True) -> str:
-    """Return a PEP 440 version as RPM's python dependency generator writes it: ``1.0rc1`` is ``1~rc1``.
+def _package_version(dist_version: str | None, deb_version: str) -> tuple[int, str]:
+    if dist_version is not None:
+        with contextlib.suppress(InvalidVersion):
+            return rpm_version(dist_version)
+    return 0, debian_version(deb_version)
 
-    :param trim: without trailing zeros, as in capabilities; packages' own versions keep them
-    """
+
+def _dependency_version(version: str) -> str:
     try:
-        version = Version(text)
+        return dependency_version(version)
     except InvalidVersion:
-        return rpm_version(text)
-    release = list(version.release)
-    while trim and len(release) > 1 and release[-1] == 0:
-        release.pop()
-    epoch = f"{version.epoch}:" if version.epoch else ""
-    suffix = ""
-    if version.pre:
-        suffix = "~" + "".join(str(part) for part in version.pre)
-    elif version.dev is not None:
-        suffix = f"~~dev{version.dev}"
-    elif version.post is not None:
-        suffix = f"^post{version.post}"
-    return epoch + ".".join(str(part) for part in release) + suffix
+        return debian_version(version)
 
 
-def rpm_version(text: str) -> str:
+def debian_version(text: str) -> str:
     """Return the upstream part of a Debian version with characters that RPM allows."""
     upstream = text.rpartition("-")[0] if "-" in text else text
     return re.sub(r"[^\w.+~^]", ".", upstream.partition(":")[2] if ":" in upstream else upstream)
@@ -227,7 +225,7 @@ def describe_installed(root: Root, names: Names, paths: Paths) -> list[RpmInfo]:
     The answer is kept; the root is looked at once.
     """
     key = sha256_bytes(
-        f"{root.id}\n{names.platform.model_dump_json(include={'native', 'provides'})}".encode()
+        f"{_RECORDS}\n{root.id}\n{names.platform.model_dump_json(include={'native', 'provides'})}".encode()
     )
     kept = paths.layers / "facts" / f"{key}.json"
     if kept.exists():
