@@ -7,7 +7,7 @@ what is asked for is metadata and not the build.
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -73,6 +73,8 @@ class SealedHooks:
 
     def _run(self, hook: str, source: Source, system: BuildSystem, requirements: tuple[str, ...]) -> str:
         planner = self._planner
+        if not re.fullmatch(r"[\w.+-]+", source.filename):
+            raise RdoError(f"{source.filename!r} is no name of a source.")
         try:
             plan = planner.plan(self._wanted(system, requirements), what=f"{source.filename}'s backend")
         except UnsatisfiedError as error:
@@ -82,16 +84,17 @@ class SealedHooks:
         with temporary(planner.paths.metadata) as folder:
             (folder / "out").mkdir()
             (folder / "hook.py").write_text(_SCRIPT)
-            archive = f"/run/rdo/{source.filename}"
+            archive = f"/builddir/{source.filename}"
             arguments = [hook, system.backend, json.dumps(system.backend_path), archive]
             result = sandbox.run(
                 ["python3", "/run/hook.py", *arguments],
                 cwd="/builddir",
                 binds=[
                     Bind(folder / "hook.py", "/run/hook.py"),
-                    Bind(Path(source.path), archive),
+                    Bind(source.path, "/run/source"),
                     Bind(folder / "out", "/run/out", writable=True),
                 ],
+                before=f"install -m 0644 /run/source '{archive}'",
                 after='[ "$status" != 0 ] || cp --no-dereference /builddir/answer /run/out/answer',
                 limits=Limits(timeout=_TIMEOUT, space=1 << 30),
             )
