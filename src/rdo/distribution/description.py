@@ -72,6 +72,10 @@ class Service(Data):
     dist_config: str | None = Field(
         default=None, description="beside package.yaml: our defaults, read before the operator's file"
     )
+    logs: tuple[str, ...] = Field(
+        default=(),
+        description="files in /var/log/<project> that are the account's, whoever writes to them first",
+    )
     httpd: tuple[HttpdApplication, ...] = ()
     units: tuple[str, ...] = Field(default=(), description="systemd units of the main package")
     sudoers: str | None = Field(default=None, description="beside package.yaml")
@@ -81,6 +85,7 @@ class Service(Data):
     recommends: tuple[str, ...] = ()
     directories: tuple[str, ...] = Field(default=(), description="further ones, the account's, 0750")
     config_directories: tuple[str, ...] = Field(default=(), description="below /etc/<project>, root's, 0750")
+    files: tuple[PlacedFile, ...] = ()
     subpackages: tuple[Subpackage, ...] = ()
     docs: bool = Field(default=True, description="a -doc subpackage with upstream's documentation sources")
 

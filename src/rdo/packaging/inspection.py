@@ -304,7 +304,8 @@ class _Inspector:
     # oslo's generators
 
     def _generators(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-        config, policy = [], []
+        config: list[tuple[str, str]] = []
+        policy: list[tuple[str, str]] = []
         for name in sorted(self.contents.texts):
             text = self.contents.text(name) or ""
             if not (name.endswith(".conf") and re.search(r"^namespace\s*=", text, re.M)):

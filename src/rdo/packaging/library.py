@@ -77,10 +77,11 @@ def _data_files(draft: Draft) -> None:
             name = target.lstrip("/").removeprefix("etc/")
             draft.modules.files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
         else:
-            draft.modules.files.append(escape(_below_prefix(target)))
+            draft.modules.files.append(escape(below_prefix(target)))
 
 
-def _below_prefix(target: str) -> str:
+def below_prefix(target: str) -> str:
+    """Return a data file's path in RPM's macros; ``target`` is relative to the prefix (share/x)."""
     relative = target.lstrip("/").removeprefix("usr/")
     for start, macro in _DIRECTORIES:
         if relative.startswith(start):
@@ -117,7 +118,7 @@ def _tests(draft: Draft) -> None:
             f"Tests of {inputs.metadata.name}",
             f"The tests that {inputs.metadata.name} has inside its modules.",
             tags=[f"Requires:       {modules} = {EVR}"],
-            files=[*(f"%license {name}" for name in _first_licence(draft)), *paths],
+            files=[*(f"%license {name}" for name in first_licence(draft)), *paths],
         )
     )
 
@@ -154,12 +155,13 @@ def _translations(draft: Draft) -> None:
             f"Translations of {inputs.metadata.name}",
             f"The messages of {inputs.metadata.name} in other languages.",
             tags=[] if not draft.languages else ["BuildArch:      noarch"],
-            files=[f"%license {name}" for name in _first_licence(draft)],
+            files=[f"%license {name}" for name in first_licence(draft)],
             file_list="%{name}.lang",
         )
     )
 
 
-def _first_licence(draft: Draft) -> list[str]:
+def first_licence(draft: Draft) -> list[str]:
+    """Return the licence files of the sdist's top folder, for subpackages that may be installed alone."""
     top = [name for name in draft.inputs.inspection.licence_files if "/" not in name]
     return [escape(name) for name in top]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from license_expression import ExpressionError, get_spdx_licensing
 
@@ -196,7 +196,7 @@ def _checked(expression: str, dist: str) -> str:
 
 
 @functools.cache
-def _licensing() -> object:
+def _licensing() -> Any:
     return get_spdx_licensing()
 
 

@@ -1,0 +1,74 @@
+"""Files that every service has alike: account, state folders, log rotation, its place in httpd."""
+
+from __future__ import annotations
+
+from rdo.distribution.description import HttpdApplication, Service
+
+NOLOGIN = "/usr/sbin/nologin"
+
+
+def sysusers(project: str, service: Service, title: str) -> str:
+    """Return a sysusers.d file: the account under EL's static id, and its groups."""
+    user = service.user or project
+    home = service.home or f"/var/lib/{project}"
+    lines = [f'u {user} {service.uid} "{title}" {home} {NOLOGIN}']
+    lines += [f"m {user} {group}" for group in service.groups]
+    return "\n".join(lines) + "\n"
+
+
+def tmpfiles(project: str, service: Service) -> str:
+    """Return a tmpfiles.d file: the run folder, and the logs that are the account's from the start."""
+    user = service.user or project
+    lines = [f"d /run/{project} 0755 {user} {user} -"]
+    lines += [f"f /var/log/{project}/{name} 0640 {user} {user} -" for name in service.logs]
+    return "\n".join(lines) + "\n"
+
+
+def logrotate(project: str, service: Service) -> str:
+    """Return a logrotate.d file. Logs are copied and cut, as several processes hold one open."""
+    user = service.user or project
+    return (
+        f"/var/log/{project}/*.log {{\n"
+        f"    su {user} {user}\n"
+        "    weekly\n"
+        "    maxsize 100M\n"
+        "    rotate 14\n"
+        "    missingok\n"
+        "    notifempty\n"
+        "    compress\n"
+        "    copytruncate\n"
+        "}\n"
+    )
+
+
+def httpd_site(project: str, service: Service, application: HttpdApplication) -> str:
+    """Return httpd's configuration of a WSGI application; ``@SITELIB@`` is set when it is installed.
+
+    Its errors and accesses go to httpd's own logs: httpd opens logs as root, and the service's log folder
+    can be written by the service's account.
+    """
+    user = service.user or project
+    script = f"@SITELIB@/{application.module.replace('.', '/')}.py"
+    folder = script.rpartition("/")[0]
+    group = f"{application.name}-public" if application.name == project else application.name
+    return f"""\
+# {project} in httpd. To switch it on, link this file into httpd's configuration and restart httpd:
+#   ln -s /usr/share/{project}/wsgi-{application.name}.conf /etc/httpd/conf.d/
+# (on Debian /etc/apache2/conf-enabled/). Updates replace it; for changes, copy it instead.
+
+Listen {application.port}
+
+<VirtualHost *:{application.port}>
+    WSGIDaemonProcess {group} processes={application.processes} threads={application.threads} user={user} \
+group={user} lang=C.UTF-8 locale=C.UTF-8 display-name=%{{GROUP}}
+    WSGIProcessGroup {group}
+    WSGIScriptAlias / {script}
+    WSGIApplicationGroup %{{GLOBAL}}
+    WSGIPassAuthorization On
+    LimitRequestBody {application.body_limit}
+
+    <Directory {folder}>
+        Require all granted
+    </Directory>
+</VirtualHost>
+"""
