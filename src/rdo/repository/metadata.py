@@ -173,7 +173,7 @@ def _read(rpm: RpmFile) -> Described:
         package = createrepo_c.package_from_rpm(
             str(rpm.path), createrepo_c.SHA256, f"Packages/{rpm.filename}", None, _CHANGELOGS
         )
-    except createrepo_c.CreaterepoCError as error:
+    except (createrepo_c.CreaterepoCError, OSError) as error:
         raise RdoError(f"{rpm.path} can't be read as an RPM: {error}") from error
     if package.pkgId != rpm.sha256:
         raise RdoError(f"{rpm.path} is not what it was: its hash is {package.pkgId}, not {rpm.sha256}.")

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rdo.common.errors import InputError
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress, Task
+from rdo.repository import publish as publishing
+from rdo.repository.findings import Finding, UncleanError
+from rdo.repository.keys import Key
+from rdo.repository.metadata import Described, RpmFile
+from rdo.repository.publish import Check, Published, publish, published_rpms, show, verify_files
+from rdo.repository.snapshots import current, snapshots
+from tests.unit.repository.tiny_rpm import write_rpm
+
+
+def _clean(_described: Sequence[Described], _files: Sequence[RpmFile]) -> list[Finding]:
+    return []
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@dataclass
+class Site:
+    paths: Paths
+    key: Key
+    folder: Path
+
+    def rpms(self, version: str) -> list[RpmFile]:
+        rpms = [write_rpm(self.folder / version, name, version) for name in ("alpha", "beta")]
+        return [*rpms, write_rpm(self.folder / version, "alpha", version, source=True)]
+
+    def publish(
+        self, rpms: Sequence[RpmFile], check: Check = _clean, progress: Progress | None = None
+    ) -> Published:
+        return publish(
+            rpms,
+            series="2026.1",
+            platform="p",
+            paths=self.paths,
+            key=self.key,
+            check=check,
+            progress=progress,
+        )
+
+    @property
+    def repository(self) -> Path:
+        return self.paths.repositories / "p-2026.1"
+
+
+@pytest.fixture
+def site(paths: Paths, key: Key, tmp_path: Path) -> Site:
+    return Site(paths, key, tmp_path / "rpms")
+
+
+def test_a_snapshot_is_whole_and_signed(site: Site) -> None:
+    published = site.publish(site.rpms("1"))
+    assert published.changed
+    assert (published.packages, published.sources) == (2, 1)
+    assert published.path == (site.repository / "current").resolve()
+    assert published.address == f"{site.repository.as_uri()}/mirrorlist"
+    assert (site.repository / "mirrorlist").read_text() == f"{published.path.as_uri()}/\n"
+    assert sorted(p.name for p in (published.path / "Packages").iterdir()) == [
+        "alpha-1-1.noarch.rpm",
+        "beta-1-1.noarch.rpm",
+    ]
+    assert [p.name for p in (published.path / "SRPMS/Packages").iterdir()] == ["alpha-1-1.src.rpm"]
+    assert (published.path / publishing.KEY_FILE).read_text() == site.key.public
+    assert verify_files(published.path, site.key) == []
+    assert {rpm.sha256 for rpm in published_rpms(published.path)} == {r.sha256 for r in site.rpms("1")}
+    assert show(site.paths, "p", "2026.1").digest == published.digest
+
+
+def test_publishing_the_same_again_does_nothing(site: Site) -> None:
+    rpms = site.rpms("1")
+    first = site.publish(rpms)
+    before = {path: path.lstat().st_mtime_ns for path in site.repository.rglob("*") if path.name != ".lock"}
+    again = site.publish(list(reversed(rpms)), check=lambda *_: pytest.fail("checked again"))
+    assert not again.changed
+    assert again.digest == first.digest
+    assert before == {p: p.lstat().st_mtime_ns for p in site.repository.rglob("*") if p.name != ".lock"}
+
+
+def test_going_back_to_an_earlier_snapshot(site: Site) -> None:
+    first, second = site.publish(site.rpms("1")), site.publish(site.rpms("2"))
+    assert [s.name for s in snapshots(site.repository)] == [second.digest, first.digest]
+    back = site.publish(site.rpms("1"))
+    assert back.changed
+    assert back.path == first.path == current(site.repository)
+    lines = (site.repository / "mirrorlist").read_text().splitlines()
+    assert [line.rstrip("/").rpartition("/")[2] for line in lines] == [first.digest, second.digest]
+
+
+def test_an_unclean_set_changes_nothing(site: Site) -> None:
+    first = site.publish(site.rpms("1"))
+    finding = Finding("alpha-2-1.noarch", "missing", "gamma", "nothing provides gamma, in any version.")
+    with pytest.raises(UncleanError, match="nothing provides gamma") as caught:
+        site.publish(site.rpms("2"), check=lambda *_: [finding])
+    assert caught.value.exit_status == 1
+    assert current(site.repository) == first.path
+    assert _names(site.repository / "snapshots") == [first.digest]
+
+
+def test_clashing_and_absent_packages_are_refused(site: Site) -> None:
+    twin = write_rpm(site.folder / "twin", "alpha", note="other")
+    with pytest.raises(InputError, match="Two different files"):
+        site.publish([*site.rpms("1"), twin])
+    with pytest.raises(InputError, match="no packages"):
+        site.publish([])
+    with pytest.raises(InputError, match="Nothing is published"):
+        show(site.paths, "p", "2026.1")
+
+
+def test_old_snapshots_stay_until_they_are_old(site: Site) -> None:
+    published = [site.publish(site.rpms(str(version))) for version in range(1, 7)]
+    assert len(snapshots(site.repository)) == 6
+    long_ago = 1_700_000_000
+    for number, one in enumerate(published[:-1]):
+        os.utime(one.path, (long_ago + number, long_ago + number))
+    newest = site.publish(site.rpms("7"))
+    # The one that was replaced just now is young, whatever its own age; of the others the newest ones stay.
+    kept = [s.name for s in snapshots(site.repository)]
+    assert kept == [newest.digest, published[5].digest, published[4].digest]
+    assert not list((site.repository / "snapshots").glob(".old-*"))
+
+
+STEPS = (
+    "reading packages",
+    "checking closure and conflicts",
+    "laying out the snapshot",
+    "signing the metadata",
+    "naming the snapshot",
+    "pointing at the new snapshot",
+    "writing the mirrorlist",
+)
+
+
+class DyingProgress:
+    """Ends the process, as kill -9 does, when publication says that it comes to a step."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Task]:
+        yield self
+
+    def message(self, text: str) -> None:
+        pass
+
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+    def describe(self, text: str) -> None:
+        if text == self.step:
+            os._exit(77)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_between_steps_the_repository_is_old_or_new_and_whole(site: Site, step: str) -> None:
+    first, rpms = site.publish(site.rpms("1")), site.rpms("2")
+    child = os.fork()
+    if child == 0:
+        site.publish(rpms, progress=DyingProgress(step))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 77, "publication never came to this step"
+    live = current(site.repository)
+    assert live is not None
+    assert (live == first.path) is (step != "writing the mirrorlist")
+    assert verify_files(live, site.key) == []
+    for address in (site.repository / "mirrorlist").read_text().splitlines():
+        assert verify_files(Path(address.removeprefix("file://")), site.key) == []
+    # The next one finishes the work and leaves nothing of the dead one.
+    second = site.publish(rpms)
+    assert current(site.repository) == second.path != first.path
+    assert verify_files(second.path, site.key) == []
+    assert _names(site.repository / "snapshots") == sorted([first.digest, second.digest])
+    assert second.digest in (site.repository / "mirrorlist").read_text().splitlines()[0]
+    assert not list(site.repository.glob(".current-*"))
+
+
+def test_a_failure_in_between_leaves_nothing(site: Site) -> None:
+    first, rpms = site.publish(site.rpms("1")), site.rpms("2")
+    missing = RpmFile(path=site.folder / "gone.rpm", filename="gone.rpm", sha256="0" * 64, size=1)
+    with pytest.raises(Exception, match=r"gone\.rpm"):
+        site.publish([*rpms, missing])
+    assert current(site.repository) == first.path
+    assert _names(site.repository / "snapshots") == [first.digest]
+
+
+def test_damage_after_publication_is_found(site: Site) -> None:
+    published = site.publish(site.rpms("1"))
+    victim = published.path / "Packages" / "alpha-1-1.noarch.rpm"
+    victim.unlink()
+    (published.path / "SRPMS/repodata/repomd.xml").write_text("other")
+    wrong = verify_files(published.path, site.key)
+    assert wrong == [
+        f"{victim}: missing",
+        f"{published.path}/SRPMS/repodata/repomd.xml: its signature is not by {site.key.fingerprint}",
+    ]
