@@ -27,9 +27,7 @@ def parse_requirement(text: str, by: str) -> Requirement:
         return Requirement(text)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
-        raise RequirementError(
-            f"{by} states the requirement {text!r}, which can't be read: {reason}"
-        ) from error
+        raise RequirementError(f"{by} requires {text!r}, which can't be read: {reason}") from error
 
 
 def applicable(
