@@ -175,7 +175,7 @@ def import_(
         constraints=constraints,
         platforms=platforms,
         pythons=sorted({distribution.platform(name).python for name in platforms}),
-        listing=_Index(),
+        listing=IndexListing(),
         components=_components(rdo_packages),
         previous=previous,
         update_open=update_open,
@@ -254,7 +254,7 @@ def lock(
         result = refresh(
             wanted(release, dists),
             known,
-            _Index(),
+            IndexListing(),
             again=again,
             jobs=jobs,
             each=_now_and_then(lambda s: save_lock(target, s)),
@@ -283,7 +283,7 @@ def _now_and_then(save: Callable[[Sources], None], seconds: float = 5.0) -> Call
     return maybe
 
 
-class _Index:
+class IndexListing:
     """The Python index as the distribution room's listing."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ from packaging.version import InvalidVersion, Version
 from rdo.common.errors import DataError, Problem, UnknownNameError
 from rdo.distribution.listing import Listed, Listing
 from rdo.distribution.models import Pin, Project, Release
-from rdo.distribution.names import check_commit
+from rdo.distribution.names import check_commit, check_version
 from rdo.distribution.releasefile import ProjectType
 from rdo.distribution.yamlfile import YamlFile, read_yaml
 
@@ -99,7 +99,7 @@ def read_status(path: Path, series: str) -> Status:
     """
     if path.is_dir():
         path = path / "data" / "series_status.yaml"
-    file = read_yaml(path)
+    file = read_yaml(path, as_text=True)
     if file.problems or not isinstance(file.value, list):
         raise DataError(file.problems or [Problem(path, 1, "a list of series is expected")])
     entries = {
@@ -110,29 +110,29 @@ def read_status(path: Path, series: str) -> Status:
     if series not in entries:
         raise UnknownNameError("series", series, entries)
     number, entry = entries[series]
-    released = entry.get("initial-release")
     problems = [
-        file.problem((number, key), f"{series}: {key!r} is missing or no {what}")
-        for key, kind, what in (
-            ("name", str, "word"),
-            ("status", str, "word"),
-            ("initial-release", date, "date"),
-        )
-        if not isinstance(entry.get(key), kind)
+        file.problem((number, key), f"{series}: {key!r} is missing")
+        for key in ("name", "status", "initial-release")
+        if not isinstance(entry.get(key), str)
     ]
-    if problems:
-        raise DataError(problems)
-    assert isinstance(released, date)
+    released = date.min
+    try:
+        released = date.fromisoformat(str(entry.get("initial-release")))
+    except ValueError:
+        problems.append(file.problem((number, "initial-release"), f"{series}: 'initial-release' is no date"))
     signing = entry.get("signing-key") or []
     keys = signing if isinstance(signing, list) else [signing]
+    if not all(isinstance(key, dict) and isinstance(key.get("key"), str) for key in keys):
+        problems.append(file.problem((number, "signing-key"), f"{series}: a signing key needs 'key'"))
+    if problems:
+        raise DataError(problems)
     return Status(
         series=series,
         codename=entry["name"],
         phase=entry["status"],
         released=released,
-        slurp=bool(entry.get("slurp", False)),
-        # An unquoted key of digits alone would be a number in YAML.
-        signing_keys=tuple(f"{key['key']}".lower().removeprefix("0x") for key in keys if "key" in key),
+        slurp=str(entry.get("slurp")).lower() in {"yes", "true", "on"},
+        signing_keys=tuple(key["key"].lower().removeprefix("0x") for key in keys),
     )
 
 
@@ -208,7 +208,7 @@ def read_projects(
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            found = list(_projects_of(read_yaml(path), constraints, components))
+            found = list(_projects_of(read_yaml(path, as_text=True), constraints, components))
         except DataError as error:
             problems += error.problems
             continue
@@ -236,32 +236,26 @@ def _projects_of(
     if data.get("release-model") == "untagged":
         return
     versions = _versions(file, data)
-    problems = []
-    for repository, settings in (data.get("repository-settings") or {}).items():
+    repositories = data.get("repository-settings") or {}
+    if not isinstance(repositories, dict):
+        raise DataError([file.problem(("repository-settings",), "settings by repository are expected")])
+    for repository, stated in repositories.items():
         name = repository.rpartition("/")[2]
-        settings = settings or {}
+        settings = stated if isinstance(stated, dict) else {}
         dist = canonicalize_name(settings.get("pypi-name") or settings.get("tarball-base") or name)
         pinned = constraints.get(dist, ())
         if name.startswith(_NO_PYTHON) or (kind == "trailing" and not pinned) or repository not in versions:
             continue
         version = _choose(versions[repository], pinned)
-        commit = versions[repository][version]
-        try:
-            check_commit(commit)
-        except ValueError as error:
-            problems.append(file.problem(("releases",), f"{version}: {error}"))
-            continue
         yield Project(
             name=name,
             dist=dist,
             type=kind,
             repository=repository,
             version=version,
-            commit=commit,
+            commit=versions[repository][version],
             component=components.get(name),
         )
-    if problems:
-        raise DataError(problems)
 
 
 def _versions(file: YamlFile, data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -269,14 +263,14 @@ def _versions(file: YamlFile, data: Mapping[str, Any]) -> dict[str, dict[str, st
     found: dict[str, dict[str, str]] = {}
     problems = []
     for number, release in enumerate(data.get("releases") or []):
-        way = ("releases", number)
+        way: tuple[str | int, ...] = ("releases", number)
         try:
-            version = str(release["version"])
-            Version(version)
-            for project in release["projects"]:
-                found.setdefault(str(project["repo"]), {})[version] = str(project["hash"])
-        except InvalidVersion:
-            problems.append(file.problem((*way, "version"), f"{release['version']!r} is no version"))
+            version = check_version(release["version"])
+            for index, project in enumerate(release["projects"]):
+                way = ("releases", number, "projects", index, "hash")
+                found.setdefault(project["repo"], {})[version] = check_commit(project["hash"])
+        except ValueError as error:
+            problems.append(file.problem(way, str(error)))
         except (KeyError, TypeError):
             problems.append(
                 file.problem(way, "a release needs 'version' and 'projects' with 'repo' and 'hash'")

@@ -11,7 +11,7 @@ version is to be looked at by a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,22 +148,32 @@ def refresh(
     added: list[tuple[str, str]] = []
     missing: list[tuple[str, str]] = []
     changed: list[tuple[SourceLock, SourceLock]] = []
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for dist, files in zip(versions, pool.map(listing.files, versions), strict=True):
-            for version in versions[dist]:
-                found = sdist_of(dist, version, files)
-                old = known.get((dist, version))
-                if found is None:
-                    missing.append((dist, version))
-                elif old is None:
-                    sources[dist, version] = found
-                    added.append((dist, version))
-                elif (old.sha256, old.filename) != (found.sha256, found.filename):
-                    changed.append((old, found))
-            each(sources)
+    for dist, files in _looked_up(versions, listing, jobs):
+        for version in versions[dist]:
+            found = sdist_of(dist, version, files)
+            old = known.get((dist, version))
+            if found is None:
+                missing.append((dist, version))
+            elif old is None:
+                sources[dist, version] = found
+                added.append((dist, version))
+            elif (old.sha256, old.filename) != (found.sha256, found.filename):
+                changed.append((old, found))
+        each(sources)
     if changed:
         raise ChangedSourceError(changed)
     return Refreshed(sources, tuple(sorted(added)), tuple(sorted(missing)))
+
+
+def _looked_up(dists: Iterable[str], listing: Listing, jobs: int) -> Iterator[tuple[str, Sequence[Listed]]]:
+    """Return each name's files, in order, with several requests under way at once."""
+    names = list(dists)
+    pool = ThreadPoolExecutor(max_workers=jobs)
+    try:
+        yield from zip(names, pool.map(listing.files, names), strict=True)
+    finally:
+        # After a failure or Ctrl-C, what was not begun is not done.
+        pool.shutdown(cancel_futures=True)
 
 
 def sdist_of(dist: str, version: str, files: Iterable[Listed]) -> SourceLock | None:

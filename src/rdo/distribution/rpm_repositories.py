@@ -6,8 +6,9 @@ names there are canonical.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,10 +32,7 @@ def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[di
     """
     if not isinstance(platform.root, DnfRoot):
         raise InputError(f"{platform.name} is not made from RPM repositories.")
-    variables = {"releasever": platform.root.releasever, "basearch": platform.architecture}
-    places = list(repositories) or [
-        _expanded(repository.baseurl, variables) for repository in platform.root.repositories
-    ]
+    places = list(repositories) or addresses(platform)
     found: dict[str, Provided] = {}
     notes: set[str] = set()
     for place in places:
@@ -43,18 +41,28 @@ def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[di
     return found, sorted(notes)
 
 
-def _expanded(baseurl: str, variables: dict[str, str]) -> str:
-    """Fill in dnf's variables.
+def addresses(platform: Platform, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return where a platform's repositories are, with all variables filled in.
 
-    :raises InputError: one is left, such as the mirror that a user has to name
+    ``$releasever`` and ``$basearch`` are dnf's; ``RDO_EL_MIRROR``, which has no default, is a setting.
+
+    :raises InputError: a variable is not known
     """
-    text = re.sub(r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], match[0]), baseurl)
-    if "$" in text:
-        raise InputError(
-            f"{text} has a variable that is not known.",
-            hint="Name the repositories: --repository FOLDER_OR_ADDRESS, again for more.",
-        )
-    return text
+    assert isinstance(platform.root, DnfRoot)
+    variables = {"releasever": platform.root.releasever, "basearch": platform.architecture}
+    mirror = (os.environ if environ is None else environ).get("RDO_EL_MIRROR")
+    if mirror:
+        variables["RDO_EL_MIRROR"] = mirror.rstrip("/")
+    found = []
+    for repository in platform.root.repositories:
+        text = re.sub(r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], match[0]), repository.baseurl)
+        if "$" in text:
+            raise InputError(
+                f"Repository {repository.id} of {platform.name} is at {text}, which has an unknown variable.",
+                hint="Set RDO_EL_MIRROR to the folder or address of a mirror, or name the repositories.",
+            )
+        found.append(text)
+    return found
 
 
 def _take(
@@ -98,7 +106,7 @@ def read_repository(place: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             yield from _packages(createrepo_c, file)
         except StopIteration as error:
             raise RdoError(f"The repository {place} has no list of packages.") from error
-        except createrepo_c.CreaterepoCError as error:
+        except (createrepo_c.CreaterepoCError, OSError) as error:
             raise RdoError(f"The repository {place} can't be read: {error}") from error
 
 

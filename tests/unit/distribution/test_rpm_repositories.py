@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import createrepo_c
+import pytest
+
+from rdo.common.errors import InputError, RdoError
+from rdo.distribution.models import DnfRoot, Platform, RpmRepository
+from rdo.distribution.platform_import import import_platform
+from rdo.distribution.rpm_repositories import addresses
+
+
+def platform(baseurl: str = "${RDO_EL_MIRROR}/$releasever/$basearch/") -> Platform:
+    repository = RpmRepository(id="baseos", baseurl=baseurl)
+    return Platform(
+        name="el10",
+        title="EL 10",
+        architecture="x86_64",
+        python="3.12",
+        python_version="3.12.9",
+        dist=".el10",
+        tested=False,
+        root=DnfRoot(kind="dnf", releasever="10", repositories=(repository,), packages=("rpm-build",)),
+    )
+
+
+def write_repository(folder: Path, provides: dict[str, list[tuple[str, str]]]) -> Path:
+    """Write a repository's metadata; no packages are there, only what is said of them."""
+    folder.mkdir(parents=True)
+    with createrepo_c.RepositoryWriter(str(folder)) as writer:
+        writer.set_num_of_pkgs(len(provides))
+        for number, (name, entries) in enumerate(provides.items()):
+            package = createrepo_c.Package()
+            package.name, package.epoch, package.version, package.release = name, "0", "1", "1.el10"
+            package.arch, package.summary, package.description = "noarch", "s", "d"
+            package.rpm_license, package.rpm_sourcerpm, package.checksum_type = "MIT", "x.src.rpm", "sha256"
+            package.pkgId = f"{number:064x}"
+            package.location_href = f"{name}.rpm"
+            package.provides = [(entry, "EQ", "0", version, None, False) for entry, version in entries]
+            writer.add_pkg(package)
+    return folder
+
+
+def test_provides_come_from_the_metadata(tmp_path: Path) -> None:
+    first = write_repository(
+        tmp_path / "10" / "x86_64",
+        {
+            "python3-pyyaml": [("python3dist(pyyaml)", "6.0.1"), ("python3.12dist(pyyaml)", "6.0.1")],
+            "python3-requests": [
+                ("python3.12dist(requests)", "2.32.3"),
+                ("python3dist(requests[socks])", "2.32.3"),
+            ],
+            "python3.13-requests": [("python3.13dist(requests)", "2.99")],
+            "python3-pre": [("python3dist(pre)", "1.0~rc1")],
+            "python3-odd": [("python3dist(odd)", "1.x")],
+            "bash": [("bash", "5.2")],
+        },
+    )
+    updates = write_repository(
+        tmp_path / "updates", {"python3-requests": [("python3dist(requests)", "2.32.10")]}
+    )
+    imported = import_platform(platform(), tmp_path / "cache", repositories=[str(first), updates.as_uri()])
+    assert {dist: (p.version, p.package) for dist, p in imported.provides.items()} == {
+        "pyyaml": ("6.0.1", "python3-pyyaml"),
+        "requests": ("2.32.10", "python3-requests"),
+        "pre": ("1.0rc1", "python3-pre"),
+    }
+    assert len(imported.notes) == 1
+    assert imported.notes[0].startswith("odd: ")
+
+
+def test_the_platforms_own_repositories(tmp_path: Path) -> None:
+    write_repository(tmp_path / "10" / "x86_64", {"python3-six": [("python3dist(six)", "1.16.0")]})
+    imported = import_platform(platform(f"{tmp_path}/$releasever/$basearch"), tmp_path / "cache")
+    assert list(imported.provides) == ["six"]
+
+
+def test_a_mirror_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="RDO_EL_MIRROR") as caught:
+        import_platform(platform(), tmp_path)
+    assert caught.value.exit_status == 2
+
+
+def test_the_mirror_is_a_setting() -> None:
+    assert addresses(platform(), {"RDO_EL_MIRROR": "/mnt/el/"}) == ["/mnt/el/10/x86_64/"]
+
+
+def test_what_is_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(RdoError, match="can't be read"):
+        import_platform(platform(), tmp_path, repositories=[str(tmp_path)])
