@@ -94,9 +94,6 @@ class PackageDescription(Data):
     """The description of one project's package, ``packages/<project>/package.yaml``."""
 
     project: str = Field(description="the folder's name")
-    package: str | None = Field(
-        default=None, description="source package, where the rule's name is not the one"
-    )
     epoch: int = Field(default=0, ge=0, description="RPM epoch that users' systems already have")
     release: int = Field(default=1, ge=1, description="goes up when only our side changes")
     summary: str | None = Field(default=None, description="one line, no full stop")

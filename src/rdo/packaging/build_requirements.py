@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from rdo.packaging.requirements import applicable, rpm_dependency, without_upper_bound
+from rdo.packaging.requirements import applicable, python3dist, rpm_dependency, without_upper_bound
 from rdo.packaging.spec_model import SpecInputs
 
 _COMPILERS = {"c": ("gcc",), "c++": ("gcc-c++",), "cython": ("gcc",), "rust": ("cargo", "gcc", "rust")}
@@ -40,8 +40,18 @@ def build_requirements(
     tools = ["python3-devel", "pyproject-rpm-macros", *sorted({*compilers, *natives})]
     python = {"python3dist(pip)", *_converted(inputs, system), *_wheel(inputs)}
     build = (*tools, *sorted(python, key=_key))
-    tests = {*_converted(inputs, runtime), *inputs.stated.check_requires}
+    tests = {*_converted(inputs, runtime), *through_extras(inputs), *inputs.stated.check_requires}
     return BuildRequirements(build, tuple(sorted(tests - set(build), key=_key)))
+
+
+def through_extras(inputs: SpecInputs) -> list[str]:
+    """Return what is needed since a requirement names an extra: ``oslo.cache[dogpile]`` needs dogpile.cache.
+
+    RPM's generators leave extras out of what they require, and a platform's packages don't provide them.
+    """
+    runtime = applicable(inputs.metadata.requires_dist, inputs.platform.environment, inputs.metadata.dist)
+    plain = {canonicalize_name(item.name) for item in runtime}
+    return [python3dist(name) for name in inputs.node.imports if name not in plain]
 
 
 def _key(dependency: str) -> tuple[str, str]:

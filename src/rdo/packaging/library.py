@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from rdo.packaging import naming
+from rdo.packaging.build_requirements import through_extras
 from rdo.packaging.prose import description_of, escape, summary_of
 from rdo.packaging.spec import EVR, Draft, Subpackage, extras_of
 
@@ -25,7 +26,7 @@ def add(draft: Draft) -> None:
             naming.python_package(inputs.metadata.dist),
             summary_of(inputs.metadata, inputs.stated.summary),
             description_of(inputs.metadata, inputs.stated.description),
-            tags=[f"Requires:       {item}" for item in inputs.stated.requires],
+            tags=[f"Requires:       {item}" for item in (*inputs.stated.requires, *through_extras(inputs))],
             file_list="%{pyproject_files}",
         )
     )

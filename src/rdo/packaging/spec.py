@@ -110,21 +110,29 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
 
 
 def extras_of(inputs: SpecInputs) -> tuple[str, ...]:
-    """Return the extras that become subpackages: the closure has what they need."""
-    closure = set(inputs.node.runtime)
+    """Return the extras that become subpackages: those that are asked for, and those that the closure can have.
+
+    ``node.runtime`` names what the closure has of them; the version is the platform's or the release's pin.
+    """
+    node, closure = inputs.node, set(inputs.node.runtime)
 
     def satisfied(requirement: Requirement) -> bool:
         name = canonicalize_name(requirement.name)
-        return name in closure
+        pin = inputs.release.pin(name, inputs.platform.environment)
+        offered = inputs.platform.provides.get(name)
+        versions = [item.version for item in (pin, offered) if item is not None]
+        fitting = any(requirement.specifier.contains(version, prereleases=True) for version in versions)
+        return name in closure and (fitting or not versions)
 
-    chosen = packaged_extras(inputs.metadata, inputs.platform.environment, satisfied)
+    possible = packaged_extras(inputs.metadata, inputs.platform.environment, satisfied)
     allowed = inputs.stated.extras
-    return chosen if allowed is None else tuple(extra for extra in chosen if extra in allowed)
+    chosen = possible if allowed is None else tuple(extra for extra in possible if extra in allowed)
+    return tuple(sorted({*chosen, *node.extras}))
 
 
 def _draft(inputs: SpecInputs) -> Draft:
     stated = inputs.stated
-    package = stated.package or inputs.node.package
+    package = inputs.node.package
     languages: tuple[str, ...] = inputs.inspection.languages
     if stated.compiled is not None:
         languages = (languages or ("c",)) if stated.compiled else ()
