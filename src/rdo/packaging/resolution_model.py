@@ -38,6 +38,14 @@ class Node(Model):
     reasons: tuple[Reason, ...]
     runtime: tuple[str, ...] = ()
     build: tuple[str, ...] = ()
+    imports: tuple[str, ...] = Field(
+        default=(),
+        description="what has to be installed with it to import it: direct runtime requirements, with those "
+        "of extras that it asks for, without those of its own extras",
+    )
+    extras: tuple[str, ...] = Field(
+        default=(), description="its extras that something in the closure asks for"
+    )
     replaces: str | None = Field(default=None, description="the platform's version, where it does not fit")
     replaces_because: str | None = None
 

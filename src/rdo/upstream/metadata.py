@@ -5,7 +5,7 @@ Which statement wins, for the requirements (and for the other fields in the same
 1. the sdist's PKG-INFO, where its Metadata-Version is 2.2 or newer and the field is not ``Dynamic``, or its
    backend makes PKG-INFO and the wheel's metadata from the same data;
 2. what setuptools left in the sdist's egg-info;
-3. ``[project]`` of pyproject.toml;
+3. ``[project]`` of pyproject.toml, or what setup.cfg and setup.py state as plain values;
 4. the backend's own hook, run by a :class:`HookRunner` in a sealed root. Nothing of a source runs here.
 """
 
@@ -27,7 +27,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is read, so that cached results are read anew.
-READER_VERSION = 1
+READER_VERSION = 2
 
 _TOP_FILES = frozenset({"PKG-INFO", "pyproject.toml", "setup.cfg", "setup.py"})
 _EGG_FILES = frozenset({"PKG-INFO", "requires.txt", "entry_points.txt"})
@@ -121,7 +121,25 @@ class _Reader:
             return list(self.info.get("requires_dist", [])), "static"
         if self.egg_info is not None:
             return parse_requires(self.contents.text(f"{self.egg_info}/requires.txt") or ""), "egg-info"
-        return pep621.requirements(self.pyproject), "pyproject"
+        if self.project:
+            return pep621.requirements(self.pyproject), "pyproject"
+        if system.backend in pep621.SETUPTOOLS_BACKENDS and "pbr" not in self.setup_py.values:
+            return self._setuptools_requirements(), "static"
+        return None, "hook"
+
+    def _setuptools_requirements(self) -> list[str] | None:
+        """Return what setup.cfg or setup.py state as plain values; [] where they never speak of it."""
+        stated = self.setup_cfg.value("options", "install_requires")
+        if stated is not None and not stated.startswith("file:"):
+            plain = self.setup_cfg.requirements("install_requires")
+        elif "install_requires" in self.setup_py.values:
+            plain = self.setup_py.strings("install_requires")
+        elif stated is None and self.setup_py_text and "install_requires" not in self.setup_py_text:
+            plain = []
+        else:
+            return None
+        extras = self.setup_cfg.extras()
+        return plain + [pep621.with_extra(item, extra) for extra in extras for item in extras[extra]]
 
     def _extras(self, requirements: list[str]) -> tuple[str, ...]:
         stated = list(self.info.get("provides_extra", []))
@@ -142,7 +160,9 @@ class _Reader:
                 exact = False
             if self.setup_py.unread and "setup_requires" in self.setup_py_text:
                 exact = False
-        known = system.model_copy(update={"requires": _well_formed(requires), "exact": exact})
+        own = canonicalize_name(self._name())
+        others = tuple(r for r in _well_formed(requires) if canonicalize_name(Requirement(r).name) != own)
+        known = system.model_copy(update={"requires": others, "exact": exact})
         if exact or hooks is None:
             return known
         added = hooks.requires_for_build_wheel(self.source, known)

@@ -30,6 +30,8 @@ KNOWN_BACKENDS = frozenset(
         "scikit_build_core.build",
         "uv_build",
         "poetry_dynamic_versioning.backend",
+        # hatchling making itself: asks for its own runtime requirements
+        "hatchling.ouroboros",
     }
 )
 
@@ -82,7 +84,8 @@ def build_system(pyproject: Table) -> BuildSystem:
         backend=backend,
         backend_path=path,
         requires=tuple(dict.fromkeys(requires)),
-        exact=not path and backend in KNOWN_BACKENDS,
+        # with backend-path and a known name a backend makes itself; another name there is a wrapper
+        exact=backend in KNOWN_BACKENDS,
     )
 
 

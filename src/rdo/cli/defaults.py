@@ -1,0 +1,83 @@
+"""What the commands take where the user says nothing: the data's place, the release, the platform."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rdo.common.errors import InputError
+from rdo.common.paths import Paths
+from rdo.distribution.load import Distribution
+from rdo.distribution.models import Platform, Release
+
+_OS_RELEASE = Path("/etc/os-release")
+
+
+def open_distribution(paths: Paths | None = None) -> Distribution:
+    """Open the distribution's data of this installation.
+
+    :raises InputError: it can't be found
+    """
+    return Distribution.load((paths or Paths.from_environment()).distribution)
+
+
+def choose_release(
+    option: str | None, distribution: Distribution | None = None, environ: Mapping[str, str] | None = None
+) -> Release:
+    """Return the release of a series: the option's, RDO_RELEASE's, or the newest maintained one.
+
+    :param option: what the user said with ``--release``
+    :raises UnknownNameError: there is no such series
+    :raises InputError: none is said and none is maintained
+    """
+    data = distribution or open_distribution()
+    series = option or (os.environ if environ is None else environ).get("RDO_RELEASE")
+    if series:
+        return data.release(series)
+    for name in reversed(data.series()):
+        release = data.release(name)
+        if release.phase == "maintained":
+            return release
+    raise InputError("No release in the data is maintained.", hint="Say which one: --release SERIES.")
+
+
+def choose_platform(
+    option: str | None,
+    release: Release,
+    distribution: Distribution | None = None,
+    *,
+    os_release: Path = _OS_RELEASE,
+) -> Platform:
+    """Return a platform: the option's, or the one that this machine is nearest to.
+
+    Enterprise Linux 10 and 9 mean ``el10`` and ``el9`` where the release is for them; any other system means
+    ``debian13``, whose roots can be made everywhere.
+
+    :param option: what the user said with ``--platform``
+    :raises UnknownNameError: there is no such platform
+    :raises InputError: the release is not for it
+    """
+    data = distribution or open_distribution()
+    name = option or _platform_of_machine(os_release, release)
+    platform = data.platform(name)
+    if name not in release.platforms:
+        raise InputError(
+            f"{release.series} is not made for {name}.", hint=f"It is for {', '.join(release.platforms)}."
+        )
+    return platform
+
+
+def _platform_of_machine(os_release: Path, release: Release) -> str:
+    fields: dict[str, str] = {}
+    if os_release.is_file():
+        for line in os_release.read_text(errors="replace").splitlines():
+            key, separator, value = line.partition("=")
+            if separator:
+                fields[key] = value.strip("\"'")
+    likeness = {fields.get("ID", ""), *fields.get("ID_LIKE", "").split()}
+    if likeness & {"rhel", "centos"}:
+        name = "el" + fields.get("VERSION_ID", "").partition(".")[0]
+        if name in release.platforms:
+            return name
+    return "debian13"
