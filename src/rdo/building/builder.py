@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from rdo.building.identity import input_hash
 from rdo.building.models import Artifact, BuildRequest, BuildResult
 from rdo.building.roots import temporary
 from rdo.building.store import Store
 from rdo.common.errors import RdoError
+from rdo.common.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class Builder(Protocol):
     def macros(self) -> str:
         """Digest of the RPM macros in the root."""
 
+    def prefetch(self, requests: Iterable[BuildRequest], progress: Progress | None = None) -> None:
+        """Fetch in one go what the platform has of the requests' build requirements, unless it is there.
+
+        :raises RdoError: it could not be fetched
+        """
+
     def plan(self, request: BuildRequest, artifacts: Sequence[Artifact], store: Store) -> tuple[str, ...]:
         """Return the ids of the layers of the request's root, in overlay order, without making any.
 
@@ -60,7 +68,6 @@ def execute(
     scratch: Path,
     request: BuildRequest,
     artifacts: Sequence[Artifact],
-    input_hash: str,
 ) -> BuildResult:
     """Build, store and record: the task that engines run. Its result says ``built`` or ``failed``.
 
@@ -69,17 +76,22 @@ def execute(
 
     :param scratch: where its temporary folder is made; the folder bears its owner's mark
     """
-    if (known := store.recorded(input_hash)) is not None:
+    # The identity is worked out where the root is made: a result is recorded for what really went in.
+    try:
+        digest = identity(builder, store, request, artifacts)
+    except RdoError as error:
+        return failed(request, error)
+    if (known := store.recorded(digest)) is not None:
         return known
     with temporary(scratch) as folder:
         try:
             raw = builder.build(request, artifacts, store, folder)
         except RdoError as error:
-            return failed(request, error, input_hash)
+            return failed(request, error, digest)
         log = store.put(raw.log) if raw.log is not None and raw.log.exists() else None
         result = BuildResult(
             package=request.package,
-            input_hash=input_hash,
+            input_hash=digest,
             status="failed" if raw.reason else "built",
             artifacts=tuple(
                 Artifact(filename=rpm.name, sha256=store.put(rpm), size=rpm.stat().st_size)
@@ -95,8 +107,17 @@ def execute(
         return result
 
 
-def failed(request: BuildRequest, error: RdoError, input_hash: str = "") -> BuildResult:
+def identity(builder: Builder, store: Store, request: BuildRequest, artifacts: Sequence[Artifact]) -> str:
+    """Return the input hash that a request has with these artifacts at hand.
+
+    :raises RdoError: a build requirement can't be satisfied
+    """
+    layers = builder.plan(request, artifacts, store)
+    return input_hash(request, layers, platform=builder.platform, macros=builder.macros)
+
+
+def failed(request: BuildRequest, error: RdoError, digest: str = "") -> BuildResult:
     """Return the result of a build that an error of ours ended."""
     return BuildResult(
-        package=request.package, input_hash=input_hash, status="failed", reason=error.what, hint=error.hint
+        package=request.package, input_hash=digest, status="failed", reason=error.what, hint=error.hint
     )

@@ -15,11 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rdo.building.builder import Builder, execute, failed
+from rdo.building.builder import Builder, execute, failed, identity
 from rdo.building.engine import Ended, Engine, Task
 from rdo.building.estimate import Estimate
 from rdo.building.graph import BuildGraph, Step, build_graph
-from rdo.building.identity import input_hash
 from rdo.building.models import Artifact, BuildRequest, BuildResult, Value
 from rdo.building.state import Outcome, State
 from rdo.building.store import MissingError, Store
@@ -88,6 +87,7 @@ def build_all(
     outcome: Outcome = "interrupted"
     try:
         with progress.task("Building", total=len(graph.order)) as shown:
+            builder.prefetch(graph.requests.values(), progress)
             run = _Run(graph, builder, store, state, engine, progress, shown, context, number)
             run.go()
         packages = sorted(step.package for step in graph.order if step.stage == "full")
@@ -176,11 +176,10 @@ class _Run:
         """Give the step its identity; return what the store has of it, or the error that leaves it none."""
         request = self.graph.requests[step]
         try:
-            layers = self.builder.plan(request, self._available(step), self.store)
+            digest = identity(self.builder, self.store, request, self._available(step))
         except RdoError as error:
             self.hashes[step] = ""
             return failed(request, error)
-        digest = input_hash(request, layers, platform=self.builder.platform, macros=self.builder.macros)
         self.hashes[step] = digest
         found = self.store.recorded(digest)
         return None if found is None else found.model_copy(update={"status": "cached"})
@@ -195,7 +194,7 @@ class _Run:
         self.in_flight[key] = step
         self.state.begin_build(self.number, request, step.stage, digest)
         scratch = self.context.paths.cache / "builds"
-        arguments = (self.builder, self.store, scratch, request, self._available(step), digest)
+        arguments = (self.builder, self.store, scratch, request, self._available(step))
         self.engine.submit(Task(key, execute, arguments))
         self.estimate.begin(step)
 
@@ -242,15 +241,17 @@ class _Run:
         self.shown.describe(f"{now} · about {_duration(left)} left")
 
 
-def publish_log(paths: Paths, result: BuildResult, store: Store) -> Path:
-    """Put a build's log where people look for it, with a link ``latest`` to it, and return its path.
+def log_place(paths: Paths, package: str, input_hash: str) -> Path:
+    """Return where the log of a build lies for people to read."""
+    return paths.logs / "builds" / package / f"{input_hash}.log"
 
-    The place is ``<logs>/builds/<package>/<input hash>.log``.
-    """
+
+def publish_log(paths: Paths, result: BuildResult, store: Store) -> Path:
+    """Put a build's log where people look for it, with a link ``latest`` to it, and return its path."""
     assert result.log is not None
-    folder = paths.logs / "builds" / result.package
+    target = log_place(paths, result.package, result.input_hash)
+    folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{result.input_hash}.log"
     temporary = folder / f".{target.name}.new"
     shutil.copyfile(store.path(result.log), temporary)
     temporary.replace(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from rdo.building.state import State
 from rdo.building.store import LocalStore, Store
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
-from rdo.common.progress import SilentProgress
+from rdo.common.progress import Progress, SilentProgress
 
 
 def request(package: str, *after: str, content: str = "", comment: str = "", **more: object) -> BuildRequest:
@@ -45,6 +45,9 @@ class FakeBuilder:
     broken: frozenset[str] = frozenset()
     suicidal: frozenset[str] = frozenset()
     seconds: float = 0.0
+
+    def prefetch(self, requests: Iterable[BuildRequest], progress: Progress | None = None) -> None:
+        pass
 
     def plan(self, request: BuildRequest, artifacts: Sequence[Artifact], store: Store) -> tuple[str, ...]:
         if request.package in self.unplannable:

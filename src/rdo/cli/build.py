@@ -1,0 +1,185 @@
+"""``rdo build``: from names to RPMs in a published repository, and what the last run did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rdo.building.graph import BuildGraph
+    from rdo.building.run import RunSummary
+    from rdo.building.state import RunRecord
+
+app = typer.Typer()
+
+
+@app.command()
+def build(
+    projects: Annotated[
+        list[str] | None, typer.Argument(help="Projects or index names: keystone python-openstackclient.")
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", help="The series; the newest by default.")
+    ] = None,
+    platform: Annotated[str | None, typer.Option("--platform", help="The platform to build for.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Builds at once; all processors by default.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Address of a dask scheduler to build on.")
+    ] = None,
+    status: Annotated[bool, typer.Option("--status", help="Show the last run, also one going on.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be built, in order.")
+    ] = False,
+    publish: Annotated[bool, typer.Option(help="Sign and publish the repository afterwards.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Build projects with everything they need beyond the platform, and publish it as a signed repository.
+
+    What was built before from the same inputs is not built again. A package that fails stops only those that
+    need it; the exit status is 1 then and nothing is published.
+
+    Examples: rdo build keystone openstackclient; rdo build keystone --jobs 1 --no-publish;
+    rdo build --status; rdo build nova --dry-run --platform el10
+    """
+    from rdo.common.errors import InputError
+
+    if status:
+        _status(platform, as_json)
+        return
+    if not projects:
+        raise InputError("Which projects are to be built?", hint="For example: rdo build keystone")
+    _build(projects, release, platform, jobs, scheduler, dry_run, publish, as_json)
+
+
+def _build(
+    projects: list[str],
+    release: str | None,
+    platform: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    publish: bool,
+    as_json: bool,
+) -> None:
+    from rdo.building.graph import build_graph
+    from rdo.building.pipeline import prepare
+    from rdo.building.rpmbuild import RootBuilder
+    from rdo.building.run import RunContext
+    from rdo.building.session import default_jobs, make_engine, run_requests, run_session
+    from rdo.building.store import open_store
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.show import print_json, progress
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    distribution = open_distribution(paths)
+    series = choose_release(release, distribution)
+    base = choose_platform(platform, series, distribution)
+    published: dict[str, Any] | None = None
+    with progress() as report:
+        if dry_run:
+            prepared = prepare(distribution, series, base, projects, paths, report)
+            _show_order(build_graph(prepared.requests), as_json)
+            return
+        with run_session(paths, base.name, series.series, report):
+            prepared = prepare(distribution, series, base, projects, paths, report)
+            builder = RootBuilder.make(base, paths, report)
+            store = open_store(paths)
+            engine = make_engine(jobs or default_jobs(), scheduler, paths)
+            context = RunContext(series.series, tuple(projects), paths)
+            summary = run_requests(prepared.requests, builder, store, engine, report, context)
+            if publish and summary.ok:
+                from rdo.repository import keys
+                from rdo.repository.publication import publish_artifacts
+
+                made = publish_artifacts(
+                    summary.artifacts,
+                    release=series,
+                    platform=base,
+                    store=store,
+                    key=keys.ensure(paths),
+                    paths=paths,
+                    progress=report,
+                )
+                published = {"path": str(made.path), "address": made.address, "changed": made.changed}
+    if as_json:
+        value = summary.model_dump(mode="json") | {"counts": summary.counts(), "repository": published}
+        print_json(value)
+    else:
+        _show_summary(summary, published, publish)
+    if not summary.ok:
+        raise typer.Exit(1)
+
+
+def _show_order(graph: BuildGraph, as_json: bool) -> None:
+    from rdo.cli.show import print_json
+
+    layers = [[str(step) for step in layer] for layer in graph.layers()]
+    if as_json:
+        print_json({"layers": layers, "cycles": graph.cycles})
+        return
+    for number, layer in enumerate(layers, 1):
+        print(f"{number:3}  {' '.join(layer)}")
+    for cycle in graph.cycles:
+        print(f"a cycle, built without checks first: {' '.join(cycle)}")
+
+
+def _show_summary(summary: RunSummary, published: dict[str, Any] | None, wanted: bool) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in summary.counts().items() if count)
+    print(f"{len(summary.results)} packages for {summary.release} on {summary.platform}: {counts}")
+    for result in summary.of("failed"):
+        print(f"\nFAILED {result.package}")
+        for line in (result.reason or "").splitlines():
+            print(f"  {line}")
+        if result.hint:
+            print(f"  Hint: {result.hint}")
+        if result.log:
+            print(f"  Log: rdo log {result.package}")
+    for result in summary.of("blocked"):
+        print(f"{result.package}: {result.reason}")
+    if published is not None:
+        state = "published" if published["changed"] else "published already"
+        print(f"Repository, {state}: {published['path']}")
+        print(f"Address for clients: {published['address']}")
+    elif wanted:
+        print("\nNothing was published, since not every package could be built.")
+
+
+def _status(platform: str | None, as_json: bool) -> None:
+    from rdo.building.state import State
+    from rdo.cli.show import print_json
+    from rdo.common.errors import InputError
+    from rdo.common.paths import Paths
+
+    run = State.open(Paths.from_environment()).last_run(platform)
+    if run is None:
+        raise InputError("Nothing has been built yet.", hint="For example: rdo build keystone")
+    if as_json:
+        print_json(run)
+        return
+    _show_run(run)
+
+
+def _show_run(run: RunRecord) -> None:
+    from collections import Counter
+
+    from rdo.cli.show import OUT, table
+
+    asked = " ".join(run.asked)
+    end = "" if run.finished is None else f", ended {run.finished:%Y-%m-%d %H:%M:%S} UTC"
+    print(f"Run {run.id}: {asked} for {run.release} on {run.platform}: {run.outcome}")
+    print(f"started {run.started:%Y-%m-%d %H:%M:%S} UTC by process {run.pid} of {run.host}{end}")
+    counts = Counter(build.status for build in run.builds)
+    done = len(run.builds) - counts["building"]
+    print(f"{done} of {run.total}: " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+    rows = [build for build in run.builds if build.status != "cached"]
+    if rows:
+        shown = table(None, "package", "version", "status", "seconds", "why")
+        for build in rows:
+            name = build.package if build.stage == "full" else f"{build.package} ({build.stage})"
+            why = (build.reason or "").splitlines()[0] if build.reason else ""
+            shown.add_row(name, build.version, build.status, f"{build.seconds:.1f}", why)
+        OUT.print(shown)

@@ -1,0 +1,46 @@
+"""``rdo log``: the last log of a package's build, where it lies, and why it failed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def log(
+    package: Annotated[str, typer.Argument(help="A package or project: openstack-keystone, keystone.")],
+    path: Annotated[bool, typer.Option("--path", help="Print only where the log lies.")] = False,
+    reason: Annotated[bool, typer.Option("--reason", help="Print only why it failed, and the hint.")] = False,
+) -> None:
+    """Show the log of a package's last build.
+
+    Examples: rdo log keystone; rdo log python-oslo-config --reason; less "$(rdo log nova --path)"
+    """
+    import shutil
+    import sys
+
+    from rdo.building.finding import last_build, readable_log
+    from rdo.building.state import State
+    from rdo.building.store import open_store
+    from rdo.common.errors import RdoError
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    build = last_build(State.open(paths), package)
+    if reason:
+        print("\n".join(filter(None, (build.reason, build.hint))) or f"{build.package}: {build.status}")
+        return
+    if build.status == "blocked":
+        first = build.blocked_by[0] if build.blocked_by else "?"
+        raise RdoError(f"{build.package} was not tried: {build.reason}.", hint=f"See: rdo log {first}")
+    file = readable_log(build, paths, open_store(paths))
+    if file is None:
+        raise RdoError(f"There is no log of {build.package}: {build.reason or build.status}", hint=build.hint)
+    if path:
+        print(file)
+        return
+    with file.open(errors="replace") as stream:
+        shutil.copyfileobj(stream, sys.stdout)
