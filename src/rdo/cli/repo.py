@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Repositories: publish, check, serve.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_Series = Annotated[str | None, typer.Option("--release", help="The series; the newest one by default.")]
+_Series = Annotated[
+    str | None, typer.Option("--release", help="The series; the newest maintained one by default.")
+]
 _PlatformName = Annotated[str | None, typer.Option("--platform", help="The platform: debian13, el10.")]
 _Address = Annotated[
     str | None,
@@ -170,8 +172,8 @@ def _choose(paths: Any, release: str | None, platform: str | None) -> tuple[Rele
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
 
     distribution = open_distribution(paths)
-    chosen = choose_release(distribution, release)
-    return chosen, choose_platform(distribution, chosen, platform)
+    chosen = choose_release(release, distribution)
+    return chosen, choose_platform(platform, chosen, distribution)
 
 
 def _fields(published: Published) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from rdo.repository.metadata import RpmFile
 _JOBS = 2
 _BATCH = 40
 
-_BEFORE = """
-cp -r /exchange/in /builddir/rpms && cp /exchange/public.asc /builddir/ && chown -R mockbuild: /builddir
+_BEFORE = r"""
+cp -r /exchange/in /builddir/rpms && cp /exchange/public.asc /builddir/ && chmod -R u+w /builddir/rpms \
+    && chown -R mockbuild: /builddir
 """
 _AFTER = 'if [ "$status" = 0 ]; then cp /builddir/rpms/*.rpm /exchange/out/; fi'
 _SIGN = """
