@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from rdo.common.errors import RdoError
+from rdo.common.errors import DataError, RdoError
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress, SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release, SourceLock
 from rdo.packaging.inspection import cached_inspection
-from rdo.packaging.resolution_model import Node
-from rdo.packaging.spec_model import SpecInputs
+from rdo.packaging.resolution_model import Node, Resolution
+from rdo.packaging.spec import generate
+from rdo.packaging.spec_model import GeneratedSpec, SpecInputs
+from rdo.upstream.index import Index
 from rdo.upstream.models import Metadata, Source
+from rdo.upstream.source_cache import SourceCache
+from rdo.upstream.sources import fetch_all
 
 
 def inputs_for(
@@ -31,10 +38,7 @@ def inputs_for(
     """
     lock = lock or release.sources.get((node.dist, node.version))
     if lock is None:
-        raise RdoError(
-            f"The release {release.series} locks no source of {node.dist} {node.version}.",
-            hint="Import the release again: rdo release import",
-        )
+        raise _no_lock(release, node)
     project = release.project_of(node.dist)
     key = project.name if project is not None else node.dist
     description = distribution.package(key)
@@ -49,4 +53,85 @@ def inputs_for(
         description=description,
         folder=None if description is None else distribution.path / "packages" / key,
         source=source.path,
+    )
+
+
+class GenerationError(RdoError):
+    """Specs that can't be generated; all of them, and why."""
+
+    def __init__(self, failures: Mapping[str, RdoError]) -> None:
+        self.failures = dict(failures)
+        lines = "\n".join(
+            f"  {dist}: " + error.diagnostics().replace("\n", "\n    ") for dist, error in failures.items()
+        )
+        super().__init__(f"{len(failures)} of the specs can't be generated:\n{lines}")
+
+
+def generate_specs(
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    resolution: Resolution,
+    paths: Paths,
+    progress: Progress | None = None,
+    *,
+    only: Collection[str] | None = None,
+    index: Index | None = None,
+) -> dict[str, GeneratedSpec]:
+    """Generate the specs of what a resolution builds, fetching sources that aren't here yet.
+
+    :param only: canonical index names; all that are built by default
+    :returns: by canonical index name
+    :raises FetchError: sources can't be fetched
+    :raises GenerationError: specs can't be generated; the others' failures are found as well
+    """
+    report = progress or SilentProgress()
+    nodes = [node for node in resolution.built if only is None or node.dist in only]
+    sources = _sources(release, nodes, paths, report, index)
+    specs: dict[str, GeneratedSpec] = {}
+    failures: dict[str, RdoError] = {}
+    with report.task("Generating specs", len(nodes)) as task:
+        for node in nodes:
+            metadata = resolution.metadata[node.dist]
+            try:
+                inputs = inputs_for(
+                    distribution, release, platform, node, metadata, sources[node.dist], paths.metadata
+                )
+                specs[node.dist] = generate(inputs)
+            except DataError:
+                raise
+            except RdoError as error:
+                failures[node.dist] = error
+            task.advance()
+    if failures:
+        raise GenerationError(failures)
+    return specs
+
+
+def _sources(
+    release: Release, nodes: Sequence[Node], paths: Paths, progress: Progress, index: Index | None
+) -> dict[str, Source]:
+    """Return the sources of nodes by canonical index name; what is in the cache takes no index."""
+    cache = SourceCache(paths.sources)
+    found: dict[str, Source] = {}
+    missing: list[SourceLock] = []
+    for node in nodes:
+        lock = release.sources.get((node.dist, node.version))
+        if lock is None:
+            raise _no_lock(release, node)
+        source = cache.find(lock.filename, lock.sha256)
+        if source is None:
+            missing.append(lock)
+        else:
+            found[node.dist] = source
+    if missing:
+        fetched = fetch_all(missing, index or Index(), cache, progress)
+        found |= {lock.dist: fetched[lock.dist, lock.version] for lock in missing}
+    return found
+
+
+def _no_lock(release: Release, node: Node) -> RdoError:
+    return RdoError(
+        f"The release {release.series} locks no source of {node.dist} {node.version}.",
+        hint=f"Add it: rdo release lock {release.series} {node.dist}",
     )

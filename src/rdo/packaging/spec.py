@@ -110,7 +110,7 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
 
 
 def extras_of(inputs: SpecInputs) -> tuple[str, ...]:
-    """Return the extras that become subpackages: those that are asked for, and those that the closure can have.
+    """Return the extras that become subpackages: those asked for, and those that the closure can have.
 
     ``node.runtime`` names what the closure has of them; the version is the platform's or the release's pin.
     """
