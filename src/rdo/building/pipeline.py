@@ -31,7 +31,7 @@ from rdo.upstream.sources import fetch_all
 if TYPE_CHECKING:
     from rdo.building.hooks import SealedHooks
 
-_PYTHON = re.compile(r"python3(?:\.\d+)?dist\(([^)\[]+)")
+_PYTHON = re.compile(r"python3(?:\.\d+)?dist\(([^)\[]+)(\[?)")
 _NAME = re.compile(r"[^\s()<>=]+")
 
 
@@ -167,26 +167,36 @@ def _request(
 
 def _dists(
     dependencies: Iterable[str], specs: Mapping[str, GeneratedSpec], makers: Mapping[str, str]
-) -> set[str]:
-    """Return which built projects RPM dependencies name, by their Python name or by a subpackage's."""
-    found: set[str] = set()
+) -> dict[str, bool]:
+    """Return which built projects RPM dependencies name, by their Python name or by a subpackage's.
+
+    The value says whether what their extras need is needed as well (subpackages may be such).
+    """
+    found: dict[str, bool] = {}
     for dependency in dependencies:
-        found |= {canonicalize_name(name) for name in _PYTHON.findall(dependency)}
-        found |= {makers[word] for word in _NAME.findall(dependency) if word in makers}
-    return found & specs.keys()
+        named = [(canonicalize_name(name), bool(bracket)) for name, bracket in _PYTHON.findall(dependency)]
+        named += [(makers[word], True) for word in _NAME.findall(dependency) if word in makers]
+        for dist, extras in named:
+            if dist in specs:
+                found[dist] = found.get(dist, False) or extras
+    return found
 
 
 def _with_runtime(
-    dists: Iterable[str], resolution: Resolution, specs: Mapping[str, GeneratedSpec]
+    dists: Mapping[str, bool], resolution: Resolution, specs: Mapping[str, GeneratedSpec]
 ) -> set[str]:
     """Return built projects with what they need when installed, transitively, as far as we build it."""
-    reached: set[str] = set()
-    waiting: Sequence[str] = list(dists)
-    while waiting:
-        reached |= set(waiting)
-        following = {name for dist in waiting for name in resolution.nodes[dist].runtime}
-        waiting = sorted((following & specs.keys()) - reached)
+    reached = set(dists)
+    waiting = {name for dist, all_of_it in dists.items() for name in _needs(dist, all_of_it, resolution)}
+    while waiting := (waiting & specs.keys()) - reached:
+        reached |= waiting
+        waiting = {name for dist in waiting for name in _needs(dist, False, resolution)}
     return reached
+
+
+def _needs(dist: str, with_extras: bool, resolution: Resolution) -> tuple[str, ...]:
+    node = resolution.nodes[dist]
+    return (*node.imports, *node.runtime) if with_extras else node.imports
 
 
 def _packages(dists: Iterable[str], specs: Mapping[str, GeneratedSpec]) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def _build(
             engine = make_engine(jobs or default_jobs(), scheduler, paths)
             context = RunContext(series.series, tuple(projects), paths)
             summary = run_requests(prepared.requests, builder, store, engine, report, context)
-            if publish and summary.ok:
+            if publish and summary.ok and summary.results:
                 from rdo.repository import keys
                 from rdo.repository.publication import publish_artifacts
 
@@ -128,6 +128,9 @@ def _show_order(graph: BuildGraph, as_json: bool) -> None:
 
 
 def _show_summary(summary: RunSummary, published: dict[str, Any] | None, wanted: bool) -> None:
+    if not summary.results:
+        print(f"Nothing to build: {summary.platform} provides all of it at versions that fit.")
+        return
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts().items() if count)
     print(f"{len(summary.results)} packages for {summary.release} on {summary.platform}: {counts}")
     for result in summary.of("failed"):
@@ -144,7 +147,7 @@ def _show_summary(summary: RunSummary, published: dict[str, Any] | None, wanted:
         state = "published" if published["changed"] else "published already"
         print(f"Repository, {state}: {published['path']}")
         print(f"Address for clients: {published['address']}")
-    elif wanted:
+    elif wanted and summary.results:
         print("\nNothing was published, since not every package could be built.")
 
 

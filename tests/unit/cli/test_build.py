@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rdo.cli.main import main
+from rdo.common.paths import Paths
+from tests.unit.building.fakes import House, request
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setenv("RDO_HOME", str(tmp_path))
+    monkeypatch.delenv("RDO_CACHE", raising=False)
+    monkeypatch.delenv("RDO_STORE", raising=False)
+    monkeypatch.delenv("RDO_DATABASE", raising=False)
+    house = House.at(tmp_path)
+    assert Paths.from_environment().database == house.paths.database
+    return house
+
+
+def rdo(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return int(caught.value.code or 0)
+
+
+def fail(house: House) -> None:
+    house.with_builder(failing=frozenset({"python-oslo-log"})).run(
+        request("python-pbr"), request("python-oslo-log"), request("openstack-nova", "python-oslo-log")
+    )
+
+
+def test_status_of_the_last_run(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    fail(house)
+    assert rdo("build", "--status") == 0
+    out = capsys.readouterr().out
+    assert "asked for 2026.1 on fake: failed" in out
+    assert "3 of 3: 1 blocked, 1 built, 1 failed" in out
+    assert "blocked by python-oslo-log" in out
+    assert rdo("build", "--status", "--json") == 0
+    run = json.loads(capsys.readouterr().out)
+    assert {b["package"]: b["status"] for b in run["builds"]}["openstack-nova"] == "blocked"
+
+
+def test_status_before_any_run(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rdo("build", "--status") == 2
+    assert "Nothing has been built yet" in capsys.readouterr().err
+
+
+def test_build_wants_names(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rdo("build") == 2
+    assert rdo("build", "keystne", "--dry-run") == 2
+    assert "keystone" in capsys.readouterr().err
+
+
+def test_log_and_reason(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    fail(house)
+    assert rdo("log", "oslo.log") == 0
+    assert capsys.readouterr().out == "building python-oslo-log\n"
+    assert rdo("log", "oslo.log", "--reason") == 0
+    assert capsys.readouterr().out == "error: no such luck\nmore\ntry again\n"
+    assert rdo("log", "oslo.log", "--path") == 0
+    assert Path(capsys.readouterr().out.strip()).read_text() == "building python-oslo-log\n"
+    assert rdo("log", "nova") == 1
+    assert "rdo log python-oslo-log" in capsys.readouterr().err
+    assert rdo("log", "nobody") == 2
