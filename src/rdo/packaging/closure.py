@@ -66,7 +66,7 @@ class MetadataReader:
             self._index = Index()
         sources = fetch_all(missing, self._index, self._sources, self._progress)
         failures: dict[str, RdoError] = {}
-        with self._progress.task("Reading metadata", len(missing)) as task:
+        with self._progress.task(f"Reading the metadata of {len(missing)} sources") as task:
             for lock in missing:
                 try:
                     found[lock.dist] = self._cache.read(sources[lock.dist, lock.version], self._hooks)

@@ -163,8 +163,6 @@ class _Closure:
         offered = self.platform.provides.get(dist)
         if offered is None:
             return "the platform has none"
-        if dist in self.platform.build_tools:
-            return None
         for (by, text), specifier in demand.specifiers.items():
             if not fits(specifier, offered.version):
                 return f"{by or 'the user'} requires {text}"
