@@ -61,6 +61,9 @@ MASKED_UNITS = (
     "systemd-timesyncd.service",
 )
 
+# EL has them from the start, and people put files there by hand.
+_FOLDERS = ("/etc/yum.repos.d", "/etc/pki/rpm-gpg")
+
 _SSHD = """\
 # Of rdo: root comes in with the installation's key, nobody with a password.
 PermitRootLogin prohibit-password
@@ -175,6 +178,7 @@ def _ensure_settings(platform: Platform, root: Root, base: Layer, paths: Paths, 
         "root": root.id,
         "files": {path: [sha256_bytes(content), mode] for path, (content, mode) in sorted(files.items())},
         "masked": MASKED_UNITS,
+        "folders": _FOLDERS,
         "record": _RECORD,
         "stubs": sorted(record.sha256 for record in records),
     }
@@ -205,6 +209,8 @@ def _lay(files: Files, top: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         place.chmod(mode)
+    for folder in _FOLDERS:
+        (top / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
     units = top / "etc/systemd/system"
     units.mkdir(parents=True, exist_ok=True)
     for unit in MASKED_UNITS:
