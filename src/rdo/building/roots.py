@@ -26,7 +26,7 @@ from rdo.common.files import locked, sha256_bytes, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.process import run
 from rdo.common.progress import Progress, SilentProgress
-from rdo.distribution.models import DebootstrapRoot, DnfRoot, Platform
+from rdo.distribution.models import DebootstrapRoot, DnfRoot, Platform, RpmRepository
 
 # Part of every root's and layer's identity; raised when the way they are made changes.
 FORMAT = 1
@@ -82,6 +82,7 @@ def ensure_base(
     if (found := _pointed(paths, pointer)) is not None:
         return found
     _need_root()
+    protect(paths)
     with locked(paths.roots / "by-inputs" / f"{inputs}.lock"):
         if (found := _pointed(paths, pointer)) is not None:
             return found
@@ -129,10 +130,10 @@ def ensure_build_root(platform: Platform, paths: Paths, progress: Progress | Non
 
 
 def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = None) -> Root:
-    """Return a root that signs, checks and installs RPMs: the build root with dnf, rpmlint, gnupg and sq."""
-    below = ensure_build_root(platform, paths, progress)
+    """Return a root that signs, checks and installs RPMs: the base with dnf, rpmlint, gnupg and sq."""
     if isinstance(platform.root, DnfRoot):
         raise InputError(f"{platform.name} has no tools root of its own yet; use another platform's.")
+    below = Root((ensure_base(platform, paths, progress),))
     return ensure_grown(below, TOOLS, paths, progress, title="Tools root")
 
 
@@ -178,6 +179,13 @@ def installed(base: Layer) -> dict[str, str]:
     """Return what a base root has: names of packages -> versions."""
     content: dict[str, str] = json.loads((base.path.parent / "installed.json").read_text())
     return content
+
+
+def protect(paths: Paths) -> None:
+    """Make the folders of roots and layers, for root alone: set-user-id programs of any age lie in there."""
+    for folder in (paths.roots, paths.layers):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
 
 
 @contextmanager
@@ -318,46 +326,40 @@ def _debootstrap(root: DebootstrapRoot, folder: Path) -> dict[str, str]:
 
 def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: Root | None) -> dict[str, str]:
     """Make a root from RPM repositories. Tested against a stand-in repository; not yet run against EL's."""
-    (folder / "root").mkdir()
-    repositories = folder / "repos"
-    repositories.mkdir()
-    for repository in root.repositories:
-        text = f"[{repository.id}]\nname={repository.id}\nbaseurl={repository.baseurl}\nenabled=1\n"
-        text += f"gpgcheck=1\ngpgkey={repository.gpgkey}\n" if repository.gpgkey else "gpgcheck=0\n"
-        (repositories / f"{repository.id}.repo").write_text(text)
-    local = [
-        Path(r.baseurl.removeprefix("file://")) for r in root.repositories if r.baseurl.startswith("file:")
-    ]
-    command = [
-        "dnf",
-        "--assumeyes",
-        "--quiet",
-        "--noplugins",
-        "--installroot=/target/root",
-        f"--releasever={root.releasever}",
-        f"--forcearch={platform.architecture}",
-        "--setopt=reposdir=/target/repos",
-        "--setopt=install_weak_deps=0",
-        "--setopt=tsflags=nodocs",
-        "--setopt=cachedir=/target/cache",
-        "--setopt=logdir=/target/log",
-        "install",
-        *sorted(root.packages),
-    ]
-    query = ["rpm", "--root", "/target/root", "-qa", "--qf", "%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"]
     if tools is None:
         raise InputError(
             f"{platform.name} is made with dnf, and there is no root with dnf.",
             hint="Make the tools root of a Debian platform first and hand it over.",
         )
-    sandbox = tools.sandbox(paths)
+    for name in ("root", "cache", "log", "repos"):
+        (folder / name).mkdir()
+    for repository in root.repositories:
+        (folder / "repos" / f"{repository.id}.repo").write_text(_repository_file(repository))
+    command = ["dnf", "--assumeyes", "--quiet", "--noplugins", "--installroot=/target/root"]
+    command += [f"--releasever={root.releasever}", f"--forcearch={platform.architecture}"]
+    settings = ["reposdir=/target/repos", "install_weak_deps=0", "tsflags=nodocs"]
+    settings += ["cachedir=/target/cache", "logdir=/target/log"]
+    command += [f"--setopt={setting}" for setting in settings]
+    query = ["rpm", "--root", "/target/root", "-qa", "--qf", "%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"]
+    urls = [repository.baseurl for repository in root.repositories]
+    local = [Path(url.removeprefix("file://")) for url in urls if url.startswith("file:")]
     binds = [*network_binds(), Bind(folder, "/target", writable=True), *(Bind(p, str(p)) for p in local)]
-    made = sandbox.run(
-        command, user="root", network=True, binds=binds, env=proxies(), limits=Limits(timeout=1800)
+    made = tools.sandbox(paths).run(
+        [*command, "install", *sorted(root.packages)],
+        user="root",
+        network=True,
+        binds=binds,
+        env={"HOME": "/root", **proxies()},
+        limits=Limits(timeout=1800),
     )
     if not made.ok:
         raise RdoError(f"dnf could not make the root of {platform.name}: {made.tail.strip()[-1500:]}")
-    listed = sandbox.run(query, user="root", binds=binds)
+    listed = tools.sandbox(paths).run(query, user="root", binds=binds)
     for leftover in ("cache", "log"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
     return dict(line.split(" ", 1) for line in listed.tail.splitlines() if " " in line)
+
+
+def _repository_file(repository: RpmRepository) -> str:
+    text = f"[{repository.id}]\nname={repository.id}\nbaseurl={repository.baseurl}\nenabled=1\n"
+    return text + (f"gpgcheck=1\ngpgkey={repository.gpgkey}\n" if repository.gpgkey else "gpgcheck=0\n")

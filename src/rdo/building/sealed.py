@@ -36,7 +36,7 @@ _counter = itertools.count()
 # Runs outside all namespaces. The user id is made from this process's own id, so no two sandboxes share one:
 # the limit on the number of processes counts per user id, and a fork bomb must fail alone.
 _OUTER = r"""
-[ "$PPID" = "$1" ] || exit 125
+[ "$PPID" = "$1" ] || { echo "its owner is gone"; echo "sandbox: set-up failed"; exit 125; }
 shift
 exec unshare --mount --pid --fork --kill-child --propagation private -- \
     sh -ec "$INNER" sealed $((200000 + $$)) "$@"
@@ -47,6 +47,7 @@ exec unshare --mount --pid --fork --kill-child --propagation private -- \
 _INNER = r"""
 uid=$1 work=$2 size=$3 lower=$4 keep=$5
 shift 5
+trap 'echo "sandbox: set-up failed" >&2; exit 125' EXIT
 cd "$work"
 mount -t tmpfs -o "$size,mode=755" tmpfs m
 if [ -n "$keep" ]; then
@@ -137,6 +138,17 @@ class SealedResult:
 def missing_tools() -> list[str]:
     """Return the names of host programs that sandboxes need and that are not there."""
     return [tool for tool in _TOOLS if shutil.which(tool, path=_HOST_PATH) is None]
+
+
+def probe(paths: Paths) -> str | None:
+    """Try a sandbox over this machine's own root; return why none can be had, None if it works."""
+    if missing := missing_tools():
+        return f"not installed: {', '.join(missing)}"
+    try:
+        result = Sandbox([Path("/")], scratch_folder(paths)).run(["true"], user="root")
+    except (SandboxError, OSError) as error:
+        return str(error)
+    return None if result.ok else result.tail.strip() or f"exit {result.status}"
 
 
 def start_time(pid: int) -> int | None:
@@ -299,8 +311,11 @@ def _supervise(command: Sequence[str], log: Path | None, limits: Limits, input: 
             process.kill()
             process.wait()
     text = tail.decode(errors="replace")
-    if status == 125 and "bwrap: " not in text and not text:
-        raise SandboxError("The sandbox's parent process is gone.")
+    last = text.rstrip().rpartition("\n")[2]
+    if status == 125 and last == "sandbox: set-up failed":
+        raise SandboxError(f"A sandbox can't be set up here: {text.strip()}")
+    if status == 1 and last.startswith("bwrap: "):
+        raise SandboxError(f"A sandbox can't be set up here: {last}")
     return SealedResult(
         status=128 - status if status < 0 else status,
         seconds=time.monotonic() - began,

@@ -1,0 +1,206 @@
+"""Sandboxes as they really are: nothing of the host inside, nothing left outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rdo.building.cleanup import clean_up
+from rdo.building.roots import Root, ensure_base
+from rdo.building.sealed import Bind, Limits, Sandbox, SandboxError, probe, scratch_folder
+from rdo.common.paths import Paths
+from rdo.distribution.load import Distribution
+from tests.integration.repository_tools import paths_in
+
+pytestmark = [pytest.mark.root, pytest.mark.mirror]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    return paths_in(tmp_path_factory.mktemp("sealed"))
+
+
+@pytest.fixture(scope="module")
+def root(paths: Paths) -> Root:
+    return Root((ensure_base(Distribution.load(paths.distribution).platform("debian13"), paths),))
+
+
+@pytest.fixture
+def sandbox(root: Root, paths: Paths) -> Sandbox:
+    return root.sandbox(paths)
+
+
+def test_build_user_has_no_privileges_and_no_network(sandbox: Sandbox) -> None:
+    result = sandbox.run(["sh", "-c", "id -un; cat /proc/self/status; cat /proc/net/dev; hostname"])
+    assert result.tail.startswith("mockbuild\n")
+    assert "CapEff:\t0000000000000000" in result.tail
+    assert "CapBnd:\t0000000000000000" in result.tail
+    assert "NoNewPrivs:\t1" in result.tail
+    assert "eth" not in result.tail
+    assert "buildhost" in result.tail
+
+
+def test_loopback_works_and_nothing_else(sandbox: Sandbox) -> None:
+    script = (
+        "import socket\ns = socket.create_server(('127.0.0.1', 0))\n"
+        "socket.create_connection(s.getsockname())\n"
+        "try: socket.create_connection(('192.0.2.1', 80), 5)\n"
+        "except OSError as error: print('sealed', error.errno)"
+    )
+    result = sandbox.run(["python3", "-c", script])
+    assert result.tail.strip() == "sealed 101"
+
+
+def test_host_is_invisible(sandbox: Sandbox, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    result = sandbox.run(
+        ["sh", "-c", f"ls -A {secret} {Path.cwd()}; env; ls /proc | grep -c '^[0-9]'"], user="root"
+    )
+    assert "No such file" in result.tail
+    assert result.tail.count("No such file") == 2
+    assert "RDO" not in result.tail
+    assert int(result.tail.split()[-1]) < 10
+
+
+def test_environment_is_the_same_everywhere(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAK", "yes")
+    result = sandbox.run(["env"], env={"MORE": "1"})
+    assert "LEAK" not in result.tail
+    assert {"LANG=C.UTF-8", "TZ=UTC", "HOME=/builddir", "MORE=1"} <= set(result.tail.split())
+
+
+def test_layers_hide_each_other_in_order_and_are_never_written(
+    root: Root, paths: Paths, tmp_path: Path
+) -> None:
+    for name in ("upper", "lower"):
+        (tmp_path / name / "etc").mkdir(parents=True)
+        (tmp_path / name / "etc" / "which").write_text(name)
+    layers = [tmp_path / "upper", tmp_path / "lower", root.layers[-1].path]
+    sandbox = Sandbox(layers, scratch_folder(paths))
+    script = "cat /etc/which; echo changed >/etc/which; rm -rf /usr/share; cat /etc/which"
+    assert sandbox.run(["sh", "-c", script], user="root").tail == "upperchanged\n"
+    assert (tmp_path / "upper" / "etc" / "which").read_text() == "upper"
+    assert sandbox.run(["sh", "-c", "cat /etc/which; ls -d /usr/share"]).tail == "upper/usr/share\n"
+
+
+def test_hundreds_of_layers(root: Root, paths: Paths, tmp_path: Path) -> None:
+    layers = []
+    for number in range(400):
+        (tmp_path / str(number) / "many").mkdir(parents=True)
+        (tmp_path / str(number) / "many" / str(number)).write_text("")
+        layers.append(tmp_path / str(number))
+    sandbox = Sandbox([*layers, root.layers[-1].path], scratch_folder(paths))
+    assert sandbox.run(["sh", "-c", "ls /many | wc -l"]).tail.strip() == "400"
+    with pytest.raises(SandboxError, match="not 500"):
+        Sandbox([tmp_path] * 500, scratch_folder(paths))
+
+
+def test_read_only_and_writable_binds(sandbox: Sandbox, tmp_path: Path) -> None:
+    for name in ("ro", "rw"):
+        (tmp_path / name).mkdir()
+    binds = [Bind(tmp_path / "ro", "/run/ro"), Bind(tmp_path / "rw", "/run/rw", writable=True)]
+    script = "touch /run/rw/x; touch /run/ro/x"
+    result = sandbox.run(["sh", "-c", script], user="root", binds=binds)
+    assert "Read-only" in result.tail
+    assert (tmp_path / "rw" / "x").exists()
+    denied = sandbox.run(["sh", "-c", "touch /run/rw/y"], binds=binds)
+    assert "Permission denied" in denied.tail, "the build user can't write where root collects results"
+
+
+def test_time_limit_kills_everything(sandbox: Sandbox) -> None:
+    began = time.monotonic()
+    result = sandbox.run(["sh", "-c", "setsid sleep 1234.5 & sleep 1234.5"], limits=Limits(timeout=1))
+    assert result.timed_out
+    assert not result.ok
+    assert time.monotonic() - began < 5
+    assert not processes("1234.5")
+
+
+def test_what_stays_in_the_background_ends_with_the_command(sandbox: Sandbox) -> None:
+    assert sandbox.run(["sh", "-c", "setsid sleep 1234.6 >/dev/null 2>&1 & exit 3"]).status == 3
+    assert not processes("1234.6")
+
+
+def test_flood_of_output_is_cut_off(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    result = sandbox.run(["yes"], limits=Limits(log=1 << 20), log=log)
+    assert result.flooded
+    assert log.stat().st_size < 2 << 20
+
+
+def test_disk_and_process_limits_end_only_the_build(sandbox: Sandbox) -> None:
+    full = sandbox.run(["sh", "-c", "head -c 50M /dev/zero >/tmp/x"], limits=Limits(space=20 << 20))
+    assert "No space left" in full.tail
+    bomb = "import os, time\nfor _ in range(100): os.fork() or time.sleep(3)"
+    result = sandbox.run(["python3", "-c", bomb], limits=Limits(processes=20, timeout=20))
+    assert "BlockingIOError" in result.tail
+    assert sandbox.run(["true"]).ok
+
+
+def test_status_and_log(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "deep" / "log"
+    result = sandbox.run(["sh", "-c", "echo out; echo err >&2; kill -TERM $$"], log=log)
+    assert result.status == 128 + signal.SIGTERM
+    assert log.read_text() == result.tail
+    assert result.tail.startswith("out\nerr\n")
+
+
+def test_set_up_that_fails_is_no_failed_command(paths: Paths, root: Root, tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="can't be set up"):
+        Sandbox([tmp_path / "absent", root.layers[-1].path], scratch_folder(paths)).run(["true"])
+    with pytest.raises(SandboxError, match="bwrap"):
+        root.sandbox(paths).run(["true"], binds=[Bind(tmp_path / "absent", "/x")])
+    assert root.sandbox(paths).run(["sh", "-c", "exit 125"]).status == 125
+
+
+def test_probe_says_that_sandboxes_work_here(paths: Paths) -> None:
+    assert probe(paths) is None
+
+
+def test_kill_9_of_the_tool_leaves_nothing(root: Root, paths: Paths) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    script = (
+        "import sys; from pathlib import Path; from rdo.building.sealed import Sandbox\n"
+        "inside = ['sh', '-c', 'setsid sleep 1234.7 & sleep 1234.7']\n"
+        "Sandbox([Path(sys.argv[1])], Path(sys.argv[2])).run(inside)"
+    )
+    command = [sys.executable, "-c", script, str(root.layers[-1].path), str(scratch_folder(paths))]
+    with subprocess.Popen(command) as tool:
+        wait_for(lambda: len(processes("1234.7")) >= 2)
+        os.kill(tool.pid, signal.SIGKILL)
+    wait_for(lambda: not processes("1234.7") and not processes(str(scratch_folder(paths)), program=""))
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    left = list(scratch_folder(paths).iterdir())
+    assert [f"removed {folder}" for folder in left] == clean_up(paths)
+    assert not list(scratch_folder(paths).iterdir())
+
+
+def processes(word: str, program: str = "sleep") -> list[int]:
+    """Return the processes of a program one of whose arguments begins with a word."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            found_word = any(argument.startswith(word.encode()) for argument in arguments[1:])
+            if arguments[0].endswith(program.encode()) and found_word:
+                found.append(int(entry.name))
+    return found
+
+
+def wait_for(condition: object, seconds: float = 10.0) -> None:
+    """Wait until a condition holds."""
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
