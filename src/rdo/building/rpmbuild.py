@@ -13,6 +13,7 @@ from rdo.building.builder import RawBuild
 from rdo.building.diagnosis import diagnose
 from rdo.building.models import Artifact, BuildRequest
 from rdo.building.planner import JUST_DB, RootPlan, RootPlanner
+from rdo.building.roots import ensure_build_root
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult, scratch_folder
 from rdo.building.store import Store
@@ -177,7 +178,7 @@ class RootBuilder:
         :raises RdoError: the base root could not be made
         """
         text = platform.model_dump_json()
-        root = RootPlanner(platform, paths, progress).root
+        root = ensure_build_root(platform, paths, progress)
         return cls(text, platform.name, root.layers[0].id, paths)
 
     @property
