@@ -1,0 +1,151 @@
+"""What is left to do with a build root once %install is through, in one walk and one process.
+
+Byte-code for the modules, fixed shebangs, stripped binaries, compressed manual pages. The result depends on the
+files and on SOURCE_DATE_EPOCH only (the caller sets PYTHONHASHSEED=0). Runs inside the build root on the
+platform's Python, standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from importlib import _bootstrap_external  # type: ignore[attr-defined]
+from pathlib import Path
+
+import shebang  # type: ignore[import-not-found]  # lies beside this file in the root
+
+_MANUAL = re.compile(r"/usr/share/man/(?:[^/]+/)?man[0-9a-z]+/[^/]+\.[0-9][a-z]*$")
+# Only these make code differ between the optimisation levels 0 and 1.
+_LEVELS_DIFFER = re.compile(rb"\bassert\b|__debug__")
+
+
+def main() -> None:
+    """Walk over the build root and do it all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--site", required=True, help="folder of modules, as a path in the root")
+    parser.add_argument("--strip", help="program that strips ELF files; left out, they stay as they are")
+    parser.add_argument("--lenient", action="store_true", help="modules that don't compile are no mistake")
+    parser.add_argument("buildroot", type=Path)
+    arguments = parser.parse_args()
+    root = str(arguments.buildroot)
+    epoch = int(os.environ["SOURCE_DATE_EPOCH"]) if "SOURCE_DATE_EPOCH" in os.environ else None
+    modules, binaries = [], []
+    for entry in walk(root):
+        inside = entry.path[len(root) :]
+        if inside.startswith(f"{arguments.site}/") and inside.endswith(".py"):
+            modules.append(entry.path)
+        if _MANUAL.search(inside):
+            compress(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            if entry.stat(follow_symlinks=False).st_mode & 0o111:
+                kind = settle(Path(entry.path))
+                binaries += [entry.path] if kind == "elf" else []
+            elif inside.endswith(".so"):
+                binaries.append(entry.path)
+    if arguments.strip and binaries:
+        strip(arguments.strip, binaries)
+    failed = [path for path in sorted(modules) if not compiled(path, path[len(root) :], epoch)]
+    if failed and not arguments.lenient:
+        sys.exit(f"{len(failed)} modules don't compile: {' '.join(path[len(root) :] for path in failed)}")
+
+
+def walk(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Return everything below a folder that is no folder, in the order of names."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(entry.path)
+        else:
+            yield entry
+
+
+def settle(path: Path) -> str:
+    """Fix an executable's shebang, or take the bit away where nothing could run it; return what it is."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start == b"\x7fELF":
+        return "elf"
+    if start.startswith(b"#!"):
+        if shebang.rewrite(path, shebang.fixed_line):
+            print(f"{path}: shebang no longer asks env")
+        return "script"
+    if path.suffix != ".jar":
+        print(f"{path}: has nothing that could be run, so it is no longer executable")
+        path.chmod(path.stat().st_mode & ~0o111)
+    return "data"
+
+
+def strip(program: str, paths: list[str]) -> None:
+    """Take symbols out of ELF files. Hard links stay what they are."""
+    subprocess.run(
+        [program, "--strip-unneeded", "--preserve-dates", "-R", ".comment", "-R", ".note.GNU-stack", *paths],
+        check=True,
+    )
+
+
+def compress(path: Path) -> None:
+    """Replace a manual page by its gzip file; the same page gives the same bytes. Links follow."""
+    target = path.with_name(f"{path.name}.gz")
+    if path.is_symlink():
+        target.symlink_to(f"{path.readlink()}.gz")
+    else:
+        with path.open("rb") as source, target.open("wb") as sink:
+            with gzip.GzipFile("", "wb", 9, sink, mtime=0) as packed:
+                shutil.copyfileobj(source, packed)
+        shutil.copystat(path, target)
+    path.unlink()
+
+
+def compiled(path: str, shown: str, epoch: int | None) -> bool:
+    """Write a module's byte-code for both optimisation levels; say whether it could be compiled.
+
+    The source's time goes into the byte-code and must be what rpm will give the source: at most the epoch.
+    """
+    status = os.stat(path)
+    mtime = int(status.st_mtime) if epoch is None else min(int(status.st_mtime), epoch)
+    os.utime(path, (mtime, mtime))
+    with open(path, "rb") as stream:  # noqa: PTH123 - twice as fast, and there are thousands
+        source = stream.read()
+    folder, name = os.path.split(path)
+    cache = f"{folder}/__pycache__/{name[:-3]}.{sys.implementation.cache_tag}"
+    try:
+        code: types.CodeType = compile(source, shown, "exec", dont_inherit=True, optimize=0)
+        second = (
+            compile(source, shown, "exec", dont_inherit=True, optimize=1)
+            if _LEVELS_DIFFER.search(source)
+            else None
+        )
+    except (SyntaxError, ValueError) as error:
+        print(f"{shown}: {error}", file=sys.stderr)
+        return False
+    os.makedirs(os.path.dirname(cache), exist_ok=True)  # noqa: PTH103
+    _write(f"{cache}.pyc", code, mtime, status.st_size)
+    if second is None:
+        _unlink(f"{cache}.opt-1.pyc")
+        os.link(f"{cache}.pyc", f"{cache}.opt-1.pyc")
+    else:
+        _write(f"{cache}.opt-1.pyc", second, mtime, status.st_size)
+    return True
+
+
+def _write(path: str, code: types.CodeType, mtime: int, size: int) -> None:
+    _unlink(path)
+    with open(path, "wb") as stream:  # noqa: PTH123
+        stream.write(_bootstrap_external._code_to_timestamp_pyc(code, mtime, size))
+
+
+def _unlink(path: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)  # noqa: PTH108
+
+
+if __name__ == "__main__":
+    main()
