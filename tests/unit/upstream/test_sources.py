@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -113,7 +114,11 @@ def test_several_failures_are_told_together_and_the_rest_is_kept(tmp_path: Path,
 
 def test_damage_on_disk_is_found(tmp_path: Path) -> None:
     cache = SourceCache(tmp_path / "cache")
-    source = cache.add("a.tar", None, lambda target: target.write(b"content") and None)
+
+    def write(target: IO[bytes]) -> None:
+        target.write(b"content")
+
+    source = cache.add("a.tar", None, write)
     source.path.chmod(0o644)
     source.path.write_bytes(b"contemt")
     with pytest.raises(HashMismatchError):
