@@ -19,7 +19,7 @@ from rdo.common.errors import RdoError
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.models import Platform, Release, SourceLock
 from rdo.packaging.asked_names import index_name
-from rdo.packaging.extras import packaged_extras
+from rdo.packaging.extras import is_for_users
 from rdo.packaging.naming import source_package
 from rdo.packaging.resolution_model import Node, Reason, Resolution
 from rdo.packaging.stated import Stated, Statements
@@ -257,8 +257,8 @@ class _Closure:
             version = self.built.get(stated.dist) or (offered.version if offered is not None else "0")
             return stated.dist in self.demands and fits(stated.specifier, version)
 
-        users = packaged_extras(metadata, self.environment, lambda _requirement: True)
-        return tuple(e for e in users if all(map(satisfied, self.statements.of_extra(metadata, e))))
+        stated = {e: self.statements.of_extra(metadata, e) for e in metadata.extras if is_for_users(e)}
+        return tuple(extra for extra, needs in stated.items() if needs and all(map(satisfied, needs)))
 
     def _through_extras(self, stated: Iterable[Stated]) -> list[Stated]:
         """Return what the extras bring that requirements name: oslo.cache[dogpile] brings dogpile."""

@@ -20,9 +20,7 @@ def test_own_projects_are_built_and_third_parties_taken_where_they_fit() -> None
     shelf = Shelf(keystone=["oslo.config>=1", "fits>=1", "old>=2", "absent"])
     pins = {"keystone": "1", "oslo-config": "1", "fits": "3", "old": "3", "absent": "3"}
     resolution = resolve(
-        release(
-            {"keystone": "1", "oslo-config": "1", "fits": "3", "old": "3", "absent": "3"}, KEYSTONE, OSLO
-        ),
+        release(pins, KEYSTONE, OSLO),
         platform({"oslo-config": "9", "fits": "1.5", "old": "1.9"}),
         ["keystone"],
         shelf,
