@@ -22,8 +22,8 @@ _SCRIPTS = (
     "shebang.py",
 )
 
-# Runs in Python's own start-up. Our modules come before Debian's, and .pth files among ours are honoured; what
-# an administrator installed below /usr/local still wins.
+# Runs in Python's own start-up. Our modules come before Debian's, and .pth files among ours are honoured;
+# what an administrator installed below /usr/local still wins.
 _PTH = (
     "import os, site, sys; p = {site!r}; d = '/usr/lib/python3/dist-packages'; "
     "os.path.isdir(p) and p not in sys.path and (n := len(sys.path), site.addsitedir(p), "

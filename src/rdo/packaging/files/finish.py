@@ -1,7 +1,7 @@
 """What is left to do with a build root once %install is through, in one walk and one process.
 
-Byte-code for the modules, fixed shebangs, stripped binaries, compressed manual pages. The result depends on the
-files and on SOURCE_DATE_EPOCH only (the caller sets PYTHONHASHSEED=0). Runs inside the build root on the
+Byte-code for the modules, fixed shebangs, stripped binaries, compressed manual pages. The result depends on
+the files and on SOURCE_DATE_EPOCH only (the caller sets PYTHONHASHSEED=0). Runs inside the build root on the
 platform's Python, standard library only.
 """
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
-from importlib import _bootstrap_external  # type: ignore[attr-defined]
+from importlib import _bootstrap_external
 from pathlib import Path
 
 import shebang  # type: ignore[import-not-found]  # lies beside this file in the root
@@ -97,9 +97,7 @@ def compress(path: Path) -> None:
     if path.is_symlink():
         target.symlink_to(f"{path.readlink()}.gz")
     else:
-        with path.open("rb") as source, target.open("wb") as sink:
-            with gzip.GzipFile("", "wb", 9, sink, mtime=0) as packed:
-                shutil.copyfileobj(source, packed)
+        target.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
         shutil.copystat(path, target)
     path.unlink()
 
@@ -109,7 +107,7 @@ def compiled(path: str, shown: str, epoch: int | None) -> bool:
 
     The source's time goes into the byte-code and must be what rpm will give the source: at most the epoch.
     """
-    status = os.stat(path)
+    status = os.stat(path)  # noqa: PTH116
     mtime = int(status.st_mtime) if epoch is None else min(int(status.st_mtime), epoch)
     os.utime(path, (mtime, mtime))
     with open(path, "rb") as stream:  # noqa: PTH123 - twice as fast, and there are thousands
@@ -126,7 +124,7 @@ def compiled(path: str, shown: str, epoch: int | None) -> bool:
     except (SyntaxError, ValueError) as error:
         print(f"{shown}: {error}", file=sys.stderr)
         return False
-    os.makedirs(os.path.dirname(cache), exist_ok=True)  # noqa: PTH103
+    os.makedirs(f"{folder}/__pycache__", exist_ok=True)  # noqa: PTH103
     _write(f"{cache}.pyc", code, mtime, status.st_size)
     if second is None:
         _unlink(f"{cache}.opt-1.pyc")
@@ -136,10 +134,15 @@ def compiled(path: str, shown: str, epoch: int | None) -> bool:
     return True
 
 
+def pyc(code: types.CodeType, mtime: int, size: int) -> bytes:
+    """Return the content of a .pyc file that is valid while its source has this time and size."""
+    return bytes(_bootstrap_external._code_to_timestamp_pyc(code, mtime, size))  # type: ignore[attr-defined]
+
+
 def _write(path: str, code: types.CodeType, mtime: int, size: int) -> None:
     _unlink(path)
     with open(path, "wb") as stream:  # noqa: PTH123
-        stream.write(_bootstrap_external._code_to_timestamp_pyc(code, mtime, size))
+        stream.write(pyc(code, mtime, size))
 
 
 def _unlink(path: str) -> None:

@@ -25,11 +25,8 @@ def main() -> None:
     records = json.loads(options.record.read_text()) if options.record.exists() else []
     if not records:
         sys.exit("Nothing is installed; has %pyproject_install been called?")
-    tag = (
-        options.cache_tag
-        or f"cpython-{options.site.partition('/python')[2].partition('/')[0].replace('.', '')}"
-    )
-    listing = Listing(options.buildroot, options.site, tag)
+    version = options.site.partition("/python")[2].partition("/")[0]
+    listing = Listing(options.buildroot, options.site, f"cpython-{version.replace('.', '')}")
     auto = "+auto" in globs
     wanted = [glob.replace(".", "/") for glob in globs if not glob.startswith("+")]
     for one in records:
@@ -56,7 +53,6 @@ def _arguments(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--record", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--modules-output", type=Path, required=True)
-    parser.add_argument("--cache-tag", default="")
     # What stands after "--" comes from the spec: flags and globs in any order.
     own, stated = (
         (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])

@@ -48,7 +48,7 @@ def main() -> None:
     flags = arguments.shebang_flags
     for path in (path for one in records for path in one["files"]):
         script = Path(f"{arguments.buildroot}{path}")
-        if os.path.dirname(path) == f"{arguments.prefix}/bin" and not script.is_symlink():
+        if path.rpartition("/")[0] == f"{arguments.prefix}/bin" and not script.is_symlink():
             shebang.rewrite(script, lambda line: shebang.python_line(line, arguments.python, flags))
     before = json.loads(arguments.record.read_text()) if arguments.record.exists() else []
     arguments.record.write_text(json.dumps([*before, *records], indent=1))
@@ -57,10 +57,10 @@ def main() -> None:
 
 
 def install(wheel: Path, buildroot: Path, site: str, prefix: str, python: str) -> None:
-    """Lay a wheel's files into the build root. Byte-code is made later, when sources won't change any more."""
-    from installer import install as lay
-    from installer.destinations import SchemeDictionaryDestination
-    from installer.sources import WheelFile
+    """Lay a wheel's files into the build root. Byte-code is made when sources won't change any more."""
+    from installer import install as lay  # type: ignore[import-not-found]
+    from installer.destinations import SchemeDictionaryDestination  # type: ignore[import-not-found]
+    from installer.sources import WheelFile  # type: ignore[import-not-found]
 
     version = "".join(re.findall(r"python[0-9.]+", site)[:1]) or "python3"
     with WheelFile.open(wheel) as source:
@@ -83,7 +83,7 @@ def distinfos(buildroot: Path, site: str) -> list[Path]:
 
 
 def record(distinfo: Path, buildroot: Path) -> Record:
-    """Read RECORD into a :class:`Record`, then make the metadata RPM's: it is rpm that installs and verifies."""
+    """Read RECORD, then make the metadata RPM's: it is rpm that installs and verifies."""
     site = distinfo.parent
     with (distinfo / "RECORD").open(newline="", encoding="utf-8") as stream:
         listed = {os.path.normpath(site / row[0]) for row in csv.reader(stream) if row}

@@ -29,7 +29,7 @@ def main() -> None:
     wheels = arguments.wheels.resolve()
     os.chdir(arguments.source)
     backend, path = build_system(Path("pyproject.toml"))
-    sys.path[:0] = [os.path.abspath(folder) for folder in path]
+    sys.path[:0] = [str(Path(folder).resolve()) for folder in path]
     sys.argv[:] = ["pyproject"]
     name = load(backend).build_wheel(str(wheels), config_settings(arguments.settings) or None)
     print(f"Wheel: {wheels / name}", flush=True)
