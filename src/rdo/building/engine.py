@@ -11,6 +11,7 @@ import logging
 import queue
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -138,19 +139,24 @@ class DaskEngine:
 
     def _collect(self, key: str) -> Ended:
         future = self._futures.pop(key)
-        error = future.exception()
+        try:
+            error: BaseException | None = future.exception()
+        except CancelledError:
+            error = RdoError("The cluster lost this build.", hint="Run it again: what is finished is kept.")
         return Ended(key, None, _understood(error)) if error is not None else Ended(key, future.result())
 
     def _start(self) -> None:
         if self._client is not None:
             return
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, Security
 
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         settings: dict[str, Any] = {
             "distributed.worker.daemon": True,
             "distributed.comm.timeouts.connect": "60s",
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
             "distributed.admin.large-graph-warning-threshold": "1GB",
         }
         if self._scratch is not None:
@@ -164,12 +170,16 @@ class DaskEngine:
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    protocol="tls",
+                    # Whoever can talk to a scheduler runs code as we do: no other user may.
+                    security=Security.temporary(),
+                    dashboard_address="127.0.0.1:0",
                     worker_dashboard_address=None,
                     memory_limit=0,
+                    silence_logs=logging.CRITICAL,
                 )
             self._client = Client(self._cluster or self._scheduler, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             self.close()
             raise RdoError(f"The build engine could not start: {error}") from error
         self._client.register_worker_callbacks(setup=_ignore_interrupts)

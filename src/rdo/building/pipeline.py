@@ -174,7 +174,8 @@ def _dists(
     """
     found: dict[str, bool] = {}
     for dependency in dependencies:
-        named = [(canonicalize_name(name), bool(bracket)) for name, bracket in _PYTHON.findall(dependency)]
+        python = _PYTHON.findall(dependency)
+        named: list[tuple[str, bool]] = [(canonicalize_name(name), bool(extra)) for name, extra in python]
         named += [(makers[word], True) for word in _NAME.findall(dependency) if word in makers]
         for dist, extras in named:
             if dist in specs:
