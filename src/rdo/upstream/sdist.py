@@ -57,7 +57,7 @@ def read_sdist(source: Source, wanted: Callable[[str], bool]) -> SdistContents:
         devices, or more than the limits of this module
     """
     try:
-        if zipfile.is_zipfile(source.path) and not source.filename.endswith((".tar.gz", ".tgz")):
+        if source.filename.endswith(".zip"):
             return _read(source, _zip_members(source.path, wanted))
         return _read(source, _tar_members(source.path, wanted))
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
