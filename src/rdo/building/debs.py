@@ -25,6 +25,8 @@ from rdo.common.files import locked, sha256_file
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
 
+# Count up when the database below is filled in another way.
+_INDEX = 2
 _FIELDS = re.compile(
     r"^(Package|Version|Architecture|Depends|Pre-Depends|Provides|Size|SHA256): (.*)$", re.MULTILINE
 )
@@ -160,7 +162,7 @@ class DebPool:
 
     def _query(self, text: str, *values: str) -> list[tuple[Any, ...]]:
         if self._connection is None:
-            path = self._lists.parent / f"index-{FORMAT}.sqlite"
+            path = self._lists.parent / f"index-{FORMAT}-{_INDEX}.sqlite"
             if not path.exists():
                 with locked(self._lists.parent / "index.lock"):
                     if not path.exists():
@@ -280,11 +282,14 @@ def parse_packages(text: str) -> Iterator[dict[str, str]]:
 
 
 def parse_depends(text: str) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of alternatives of a dependency field, names only: ``a (>= 1) | b:any, c``."""
-    groups = (part for part in text.split(",") if part.strip())
-    return tuple(
-        tuple(re.split(r"[\s:(\[]", alt.strip(), maxsplit=1)[0] for alt in g.split("|")) for g in groups
-    )
+    """Return the groups of alternatives of a dependency field, names only: ``a (>= 1) | b:any, c``.
+
+    Within one release of Debian only an upper bound can fail: ``a | b (<< 2)`` is written for upgrades from
+    the release that still had b 1. Such an alternative is left out where there is another.
+    """
+    groups = [[alt.strip() for alt in part.split("|")] for part in text.split(",") if part.strip()]
+    lasting = [[alt for alt in group if "(<" not in alt] or group for group in groups]
+    return tuple(tuple(re.split(r"[\s:(\[]", alt, maxsplit=1)[0] for alt in group) for group in lasting)
 
 
 def _write_index(lists: Path, target: Path) -> None:

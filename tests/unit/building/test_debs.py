@@ -108,3 +108,8 @@ def test_layers_are_named_by_content(pool: DebPool) -> None:
     assert deb.sha256 == "cc"
     assert "cc" in pool.layer(deb).id
     assert not pool.fetched(deb)
+
+
+def test_an_alternative_for_upgrades_from_an_older_release_does_not_count() -> None:
+    text = "python3, python3-legacy-cgi | python3-supported-max (<< 3.13), only (<< 4)"
+    assert parse_depends(text) == (("python3",), ("python3-legacy-cgi",), ("only",))
