@@ -18,11 +18,11 @@ from rdo.building.rpminfo import RpmInfo
 from rdo.building.sealed import Bind, Sandbox, scratch_folder
 from rdo.building.solver import Selection, Universe, Unsatisfied
 from rdo.building.stubs import Names, describe_installed, layer_facts, write_stub_rpms
-from rdo.common.errors import RdoError
+from rdo.common.errors import InputError, RdoError
 from rdo.common.files import locked, sha256_bytes
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
-from rdo.distribution.models import Platform
+from rdo.distribution.models import DnfRoot, Platform
 
 # Ours win over the platform's wherever both satisfy a requirement.
 _OURS = 10
@@ -51,10 +51,17 @@ class RootPlan:
 class RootPlanner:
     """Plans and prepares the roots of one platform; made once a process and asked for each build.
 
+    :raises InputError: the platform is one of those on which nothing can be built yet
     :raises RdoError: the base root could not be made
     """
 
     def __init__(self, platform: Platform, paths: Paths, progress: Progress | None = None) -> None:
+        if isinstance(platform.root, DnfRoot):
+            # Its base root can be made; layers of a repository's RPMs on it are not written yet.
+            raise InputError(
+                f"Building on {platform.name} itself is not possible yet.",
+                hint="Specs and closures for it can be made; debian13 builds for real.",
+            )
         self.platform, self.paths = platform, paths
         self.root = ensure_build_root(platform, paths, progress)
         self.names = Names(platform)

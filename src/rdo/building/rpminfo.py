@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Iterable, Sequence
+from functools import cache as once
 from pathlib import Path
-
-import createrepo_c as cr
+from typing import Any
 
 from rdo.building.models import Value
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file, write_atomically
 
 _OPERATORS = {"EQ": "=", "LT": "<", "GT": ">", "LE": "<=", "GE": ">="}
+
+
+@once
+def createrepo() -> Any:
+    """Return the module ``createrepo_c``, which complains when imported where rpm is not installed."""
+    there = Path("/usr/lib/rpm/rpmrc").exists() or "RPM_CONFIGDIR" in os.environ
+    if there:
+        return importlib.import_module("createrepo_c")
+    os.environ["RPM_CONFIGDIR"] = str(Path(__file__).parent / "files" / "rpm")
+    try:
+        return importlib.import_module("createrepo_c")
+    finally:
+        del os.environ["RPM_CONFIGDIR"]
 
 
 class RpmInfo(Value):
@@ -57,6 +72,7 @@ def read_rpm(path: Path, *, sha256: str | None = None, cache: Path | None = None
     kept = cache / f"{digest}.json" if cache else None
     if kept is not None and kept.exists():
         return RpmInfo.model_validate_json(kept.read_bytes())
+    cr = createrepo()
     try:
         package = cr.package_from_rpm(str(path))
     except (cr.CreaterepoCError, OSError) as error:
