@@ -1,0 +1,57 @@
+"""A build backend's hooks, run where they can do no harm."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from rdo.building.hooks import SealedHooks
+from rdo.building.planner import RootPlanner
+from rdo.common.errors import RdoError
+from rdo.distribution.load import Distribution
+from rdo.upstream.models import BuildSystem, Source
+from tests.integration.repository_tools import paths_in
+
+pytestmark = [pytest.mark.root, pytest.mark.mirror]
+
+
+@pytest.fixture(scope="module")
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> SealedHooks:
+    paths = paths_in(tmp_path_factory.mktemp("hooks"))
+    return SealedHooks(RootPlanner(Distribution.load(paths.distribution).platform("debian13"), paths))
+
+
+def sdist(folder: Path, setup: str) -> Source:
+    path = folder / "thing-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("thing-1.0/setup.py")
+        member.size = len(setup)
+        archive.addfile(member, io.BytesIO(setup.encode()))
+    return Source(filename=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), path=path)
+
+
+def test_requirements_and_metadata(hooks: SealedHooks, tmp_path: Path) -> None:
+    setup = "from setuptools import setup\nprint('noise')\n"
+    setup += "setup(name='thing', version='1.0', py_modules=[],"
+    setup += " setup_requires=['pyyaml'], install_requires=['six'])\n"
+    source = sdist(tmp_path, setup)
+    assert hooks.requires_for_build_wheel(source, BuildSystem()) == ["pyyaml"]
+    text = hooks.core_metadata(source, BuildSystem())
+    assert "Name: thing\nVersion: 1.0\n" in text
+    assert "Requires-Dist: six" in text
+
+
+def test_failing_backend_is_said_to_fail(hooks: SealedHooks, tmp_path: Path) -> None:
+    source = sdist(tmp_path, "import socket; socket.create_connection(('192.0.2.1', 80))\n")
+    with pytest.raises(RdoError, match="Network is unreachable"):
+        hooks.core_metadata(source, BuildSystem())
+
+
+def test_backend_that_the_platform_lacks(hooks: SealedHooks, tmp_path: Path) -> None:
+    system = BuildSystem(backend="nope.api", requires=("no-such-backend>=1",))
+    with pytest.raises(RdoError, match=r"python3dist\(no-such-backend\)"):
+        hooks.core_metadata(sdist(tmp_path, ""), system)
