@@ -89,7 +89,8 @@ def record(distinfo: Path, buildroot: Path) -> Record:
         listed = {os.path.normpath(site / row[0]) for row in csv.reader(stream) if row}
     (distinfo / "INSTALLER").write_text("rpm\n")
     listed.add(str(distinfo / "INSTALLER"))
-    for name in ("RECORD", "REQUESTED", "direct_url.json"):
+    # pbr.json (which commit this was) comes or not by the way the backend is called; pip makes none.
+    for name in ("RECORD", "REQUESTED", "direct_url.json", "pbr.json"):
         (distinfo / name).unlink(missing_ok=True)
     present = sorted(path for path in listed if os.path.lexists(path) and "/__pycache__/" not in path)
     start = len(str(buildroot))
