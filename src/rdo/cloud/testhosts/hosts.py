@@ -75,7 +75,6 @@ def create(
             address = free_address(taken.values())
             taken[name] = address
             _make_host(paths, name, address, layers, platform, in_memory)
-        _write_ssh_files(paths)
     return start(paths, names, progress=progress)
 
 
@@ -88,6 +87,7 @@ def start(paths: Paths, names: Sequence[str], *, progress: Progress | None = Non
     report = progress or SilentProgress()
     network = Network.of(paths)
     with _locked(paths):
+        _write_ssh_files(paths)
         for name in names:
             description = _description(paths, name)
             if Runtime.load(_folder(paths, name)).state in ("stopped", "crashed"):

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from rdo.building.roots import Layer, Root, ensure_base, ensure_grown, temporary
@@ -27,6 +26,7 @@ from rdo.common.files import locked, sha256_bytes
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
 from rdo.distribution.models import DebootstrapRoot, Platform
+from rdo.packaging import macros
 
 # Part of the settings layer's name; raised when the way it is made changes.
 _FORMAT = 1
@@ -44,6 +44,7 @@ MASKED_UNITS = (
     "proc-sys-fs-binfmt_misc.automount",
     "proc-sys-fs-binfmt_misc.mount",
     "systemd-modules-load.service",
+    "modprobe@.service",
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
     "systemd-udevd-kernel.socket",
@@ -95,12 +96,14 @@ skip_if_unavailable=0
 # Private keys don't belong in what hosts share.
 _WITHOUT_KEYS = "rm -f /etc/ssh/ssh_host_*"
 
+# The last line says that caches and users are made: the units that see to it have nothing to do at boot.
 _RECORD = """
 systemctl preset-all --preset-mode=disable-only
 rpm --initdb
 ls /stubs/*.rpm >/tmp/stubs
 rpm --install --justdb --nodeps --nosignature --nodigest --noscripts --notriggers --force \
     /tmp/stubs
+touch /etc/.updated /var/.updated
 """
 
 
@@ -139,7 +142,6 @@ def ensure_host_base(
 
 def host_files(platform: Platform) -> dict[str, tuple[bytes, int]]:
     """Return what is laid into every host, by path: (content, mode)."""
-    suite = platform.python.encode()
     files: dict[str, tuple[bytes, int]] = {
         "/etc/ssh/sshd_config.d/10-rdo.conf": (_SSHD.encode(), 0o644),
         "/etc/dnf/dnf.conf": (_DNF.encode(), 0o644),
@@ -148,15 +150,7 @@ def host_files(platform: Platform) -> dict[str, tuple[bytes, int]]:
         "/etc/default/locale": (b"LANG=C.UTF-8\n", 0o644),
         **{path: (text.encode(), 0o644) for path, text in _PRESETS.items()},
     }
-    if find_spec("rdo.packaging.macros") is not None:
-        from rdo.packaging import macros
-
-        files |= macros.host_files(platform)
-    else:
-        files["/usr/lib/python3/dist-packages/rdo.pth"] = (
-            b"import sys; sys.path.insert(0, '/usr/lib/python%s/site-packages')\n" % suite,
-            0o644,
-        )
+    files |= macros.host_files(platform)
     return files
 
 
