@@ -6,7 +6,7 @@ import posixpath
 
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import through_extras
-from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.prose import description_of, escape, summary_of, wrapped
 from rdo.packaging.spec import EVR, Draft, Subpackage, extras_of
 
 _DIRECTORIES = (
@@ -97,8 +97,8 @@ def _extras(draft: Draft) -> None:
         draft.subpackages.append(
             Subpackage(
                 package,
-                f"{naming.python_package(dist)} with its extra {extra}",
-                f"Has no files of its own; it brings what {name}[{extra}] needs.",
+                f"The extra {extra} of {name}",
+                wrapped(f"Has no files of its own; it brings what {name}[{extra}] needs."),
                 tags=[f"Requires:       {naming.python_package(dist)} = {EVR}"],
                 files=[f"%ghost %dir {draft.sitedir}/*.dist-info"],
             )
@@ -117,7 +117,7 @@ def _tests(draft: Draft) -> None:
         Subpackage(
             f"{modules}-tests",
             f"Tests of {inputs.metadata.name}",
-            f"The tests that {inputs.metadata.name} has inside its modules.",
+            wrapped(f"The tests that {inputs.metadata.name} has inside its modules."),
             tags=[f"Requires:       {modules} = {EVR}"],
             files=[*(f"%license {name}" for name in first_licence(draft)), *paths],
         )

@@ -41,14 +41,15 @@ def description_of(metadata: Metadata, stated: str | None = None) -> str:
     """
     if stated:
         paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", stated.strip())]
-        return "\n\n".join(_wrapped(part) for part in paragraphs)
+        return "\n\n".join(wrapped(part) for part in paragraphs)
     summary = " ".join(metadata.summary.split()) or metadata.name
     if summary.upper() == "UNKNOWN":
         summary = f"{metadata.name} for Python"
-    return _wrapped(_first_prose(metadata.description) or f"{summary.rstrip('. ')}.")
+    return wrapped(_first_prose(metadata.description) or f"{summary.rstrip('. ')}.")
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """Return one paragraph in lines that rpmlint accepts, safe from RPM's macro expansion."""
     lines = textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=True)
     return escape("\n".join(lines))
 

@@ -165,11 +165,9 @@ class _Writer:
             templates.sysusers(self.project, self.service, summary),
             f"%{{_sysusersdir}}/{name}.conf",
         )
+        # rpm 4.19 makes accounts by itself from sysusers.d; the one of EL 9 is older
         self.main.scriptlets.append(
-            (
-                "pre",
-                ["%if 0%{?rhel} && 0%{?rhel} < 10", f"%sysusers_create_compat %{{SOURCE{number}}}", "%endif"],
-            )
+            ("pre", [f"%sysusers_create_compat %{{SOURCE{number}}}"], "0%{?rhel} && 0%{?rhel} < 10")
         )
         self._generated(
             f"{name}.tmpfiles",
@@ -183,6 +181,7 @@ class _Writer:
             f"%{{_sysconfdir}}/logrotate.d/{name}",
             marks="%config(noreplace) ",
         )
+        self.main.tags.append(_tag("Requires", "logrotate"))
         self.draft.natives.add("systemd-rpm-macros")
         if self.service.sudoers is not None:
             target = f"%{{_sysconfdir}}/sudoers.d/{self.project}"
@@ -274,11 +273,11 @@ class _Writer:
         self.draft.after_install += lines
 
     def _scriptlet(self, sub: Subpackage, section: str, line: str) -> None:
-        for name, lines in sub.scriptlets:
+        for name, lines, _ in sub.scriptlets:
             if name == section:
                 lines.append(line)
                 return
-        sub.scriptlets.append((section, [line]))
+        sub.scriptlets.append((section, [line], None))
 
 
 def _listed(placed: PlacedFile) -> str:

@@ -30,7 +30,10 @@ EVR = "%{?epoch:%{epoch}:}%{version}-%{release}"
 
 @dataclass
 class Subpackage:
-    """A binary package of a spec: its preamble, its files, and lines of its scriptlets by section."""
+    """A binary package of a spec: its preamble, its files, and its scriptlets.
+
+    A scriptlet is its section, its lines, and the condition that it is there for (None: always).
+    """
 
     name: str
     summary: str
@@ -38,7 +41,7 @@ class Subpackage:
     tags: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     file_list: str | None = None
-    scriptlets: list[tuple[str, list[str]]] = field(default_factory=list)
+    scriptlets: list[tuple[str, list[str], str | None]] = field(default_factory=list)
     main: bool = False
 
 
@@ -193,9 +196,10 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
     yield from _install(draft)
     yield from _check(draft)
     for sub in draft.subpackages:
-        for section, lines in sub.scriptlets:
+        for section, lines, condition in sub.scriptlets:
             name = "" if sub.main else f" -n {sub.name}"
-            yield from (f"%{section}{name}", *lines, "")
+            body = (f"%{section}{name}", *lines)
+            yield from (*body, "") if condition is None else (f"%if {condition}", *body, "%endif", "")
     for sub in draft.subpackages:
         name = "" if sub.main else f" -n {sub.name}"
         listed = "" if sub.file_list is None else f" -f {sub.file_list}"
