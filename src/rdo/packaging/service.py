@@ -117,9 +117,7 @@ class _Writer:
             self._generate_configuration(source, output)
         for source, _ in inspection.policy_generators:
             target = f"{share}/policy.yaml.sample"
-            self._install(
-                f"oslopolicy-sample-generator --config-file {source} --output-file %{{buildroot}}{target}"
-            )
+            self._generate("oslopolicy-sample-generator", f"--config-file {source}", target)
             self.main.files.append(target)
         self._upstream_data(etc)
         if self.service.dist_config is not None:
@@ -129,13 +127,20 @@ class _Writer:
 
     def _generate_configuration(self, source: str, output: str) -> None:
         target = f"%{{_sysconfdir}}/{self.project}/{output}"
-        self._install(f"oslo-config-generator --config-file {source} --output-file %{{buildroot}}{target}")
+        self._generate("oslo-config-generator", f"--config-file {source}", target)
         self.main.files.append(f"%config(noreplace) %attr(0640, root, {self.user}) {target}")
         if output == f"{self.project}.conf":
             schema = f"%{{_datadir}}/{self.project}/{self.project}-schema.yaml"
-            arguments = f"--config-file {source} --format yaml --output-file %{{buildroot}}{schema}"
-            self._install(f"oslo-config-generator {arguments}")
+            self._generate("oslo-config-generator", f"--config-file {source} --format yaml", schema)
             self.main.files.append(schema)
+
+    def _generate(self, command: str, arguments: str, target: str) -> None:
+        """Run a generator. It notes the name of its output in it, so that has to be the same everywhere."""
+        name = f"generated-{target.rpartition('/')[2]}"
+        self._install(
+            f"{command} {arguments} --output-file {name}",
+            f"install -p -D -m 0644 {name} %{{buildroot}}{target}",
+        )
 
     def _upstream_data(self, etc: str) -> None:
         """List the wheel's data files; those of the service's own folder are configuration."""
