@@ -97,12 +97,12 @@ class Universe:
         self._prepare([*wanted, *(r for info in install for r in info.requires)])
         pool = self._pool
         if self._stale or considered is None:
-            pool.set_considered_list(list(self._records))
+            self._consider(self._records)
         if self._stale:
             pool.createwhatprovides()
             self._stale = False
         if considered is not None:
-            pool.set_considered_list([self._ids[info.sha256 or info.nevra] for info in considered])
+            self._consider(self._ids[info.sha256 or info.nevra] for info in considered)
         jobs = [
             pool.Job(solv.Job.SOLVER_INSTALL | solv.Job.SOLVER_SOLVABLE_PROVIDES, self._dep(w).id)
             for w in wanted
@@ -126,6 +126,12 @@ class Universe:
             return {}
         answers = {info.nevra: self.solve((), install=(info,)).problems for info in packages}
         return {nevra: problems for nevra, problems in answers.items() if problems}
+
+    def _consider(self, identities: Iterable[int]) -> None:
+        # The bindings size their map of considered packages only once and would write past its end after
+        # packages were added. Disabling nothing frees the map, so that a new one is made in the right size.
+        self._pool.set_disabled_list([])
+        self._pool.set_considered_list(list(identities))
 
     def _add(self, repo: Any, info: RpmInfo) -> None:
         solvable = repo.add_solvable()
