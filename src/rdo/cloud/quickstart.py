@@ -1,0 +1,147 @@
+"""The main job, end to end: from OpenStack's sources to a running Keystone on a fresh host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rdo.cloud import identity
+from rdo.cloud.plan import ApplyReport, StepResult
+from rdo.cloud.roles.keystone import DRIVERS, RC_FILE
+from rdo.cloud.testhosts import hosts, image
+from rdo.cloud.testhosts.records import TestHost
+from rdo.cloud.testhosts.serving import serve_repository
+from rdo.cloud.verify import Proof
+from rdo.common.errors import RdoError
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.load import Distribution
+from rdo.distribution.models import Platform, Release
+from rdo.packaging.resolution_model import Resolution
+from rdo.repository.factory import Made, make_repository
+
+ASKED = ("keystone", "python-openstackclient", *DRIVERS)
+HOST = "keystone"
+
+
+class UnbuiltError(RdoError):
+    """Not every package could be built."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a quickstart did and where things are; ``seconds`` has one entry a stage."""
+
+    made: Made
+    host: TestHost
+    report: ApplyReport
+    proofs: tuple[Proof, ...]
+    repository: str
+    passwords: Path
+    rc_file: str = RC_FILE
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+    *,
+    name: str = HOST,
+    fresh: bool = False,
+    jobs: int | None = None,
+) -> Outcome:
+    """Build what Keystone and the client need, publish it, and put Keystone up on a test host.
+
+    Each stage does only what is not done yet: a second run builds nothing and changes nothing on the host.
+
+    :param name: of the test host; an existing one is used again
+    :param fresh: destroy an existing host of that name first
+    :raises UnbuiltError: packages failed; the message says which and why
+    :raises RdoError: as the rooms do
+    """
+    hosts.require_root()
+    clock = _Clock()
+    if fresh and name in {host.name for host in hosts.list_hosts(paths)}:
+        hosts.destroy(paths, [name])
+    with clock.stage("packages"):
+        made = make_repository(distribution, release, platform, ASKED, paths, progress, jobs=jobs)
+        if not made.summary.ok or made.published is None:
+            raise UnbuiltError(_why(made))
+    with clock.stage("host"):
+        host = _host(paths, platform, made.prepared.resolution, name, progress)
+        repository = serve_repository(paths, paths.repositories)
+    with clock.stage("keystone"):
+        report = _put_up(paths, release, platform, host, progress)
+    with clock.stage("verification"):
+        proofs = identity.prove(paths, name)
+    address = f"{repository}/{platform.name}-{release.series}/"
+    passwords = paths.clouds / name / "passwords.json"
+    return Outcome(made, host, report, proofs, address, passwords, seconds=clock.seconds)
+
+
+def debs_for(resolution: Resolution) -> list[str]:
+    """Return what a host needs of the platform to run a resolution's packages."""
+    return sorted(
+        {
+            node.package
+            for node in resolution.provided
+            if any(reason.kind != "build" for reason in node.reasons)
+        }
+    )
+
+
+def _host(
+    paths: Paths, platform: Platform, resolution: Resolution, name: str, progress: Progress
+) -> TestHost:
+    known = {host.name: host for host in hosts.list_hosts(paths)}
+    if name in known:
+        if known[name].state == "running":
+            return known[name]
+        return hosts.start(paths, [name], progress=progress)[0]
+    layers = image.ensure_host_base(platform, paths, debs_for(resolution), progress)
+    return hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)[0]
+
+
+def _put_up(
+    paths: Paths, release: Release, platform: Platform, host: TestHost, progress: Progress
+) -> ApplyReport:
+    deployment = identity.describe(paths, release, platform, host)
+    with progress.task(f"Keystone on {host.name}", len(deployment.plan.steps)) as task:
+
+        def tell(step: StepResult) -> None:
+            task.advance()
+            task.describe(step.title)
+            if step.changed:
+                progress.message(f"{host.name}: {step.title} ({step.seconds:.1f} s)")
+
+        return identity.put_up(deployment, report=tell)
+
+
+def _why(made: Made) -> str:
+    failed = made.summary.of("failed")
+    lines = [f"{result.package}: {result.reason or 'failed'}" for result in failed]
+    blocked = len(made.summary.of("blocked"))
+    return f"{len(failed)} packages failed and {blocked} wait for them:\n" + "\n".join(lines)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+
+def stages(seconds: dict[str, float]) -> Sequence[str]:
+    """Return a line for each stage with its seconds, and their sum."""
+    lines = [f"{name:14}{value:8.1f} s" for name, value in seconds.items()]
+    return [*lines, f"{'in all':14}{sum(seconds.values()):8.1f} s"]

@@ -1,0 +1,74 @@
+"""The factory in one call: from names to a signed, closed, published repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdo.building.pipeline import Prepared, prepare
+from rdo.building.rpmbuild import RootBuilder
+from rdo.building.run import RunContext, RunSummary
+from rdo.building.session import default_jobs, make_engine, run_requests, run_session
+from rdo.building.store import open_store
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.load import Distribution
+from rdo.distribution.models import Platform, Release
+from rdo.repository import keys
+from rdo.repository.publication import publish_artifacts
+from rdo.repository.publish import Published
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run of the factory made; ``published`` is None where not everything could be built."""
+
+    prepared: Prepared
+    summary: RunSummary
+    published: Published | None
+
+
+def make_repository(
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    asked: Sequence[str],
+    paths: Paths,
+    progress: Progress,
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    publish: bool = True,
+    address: str | None = None,
+) -> Made:
+    """Resolve, fetch, generate, build in sealed roots, sign, check and publish.
+
+    What was done before from the same inputs is not done again. A package that fails stops only those that
+    need it; nothing is published then.
+
+    :param asked: names as users write them
+    :param jobs: builds at once, one a processor by default
+    :param scheduler: address of a dask scheduler; an embedded cluster by default
+    :param address: what clients reach the folder of repositories by
+    :raises RdoError: as the rooms do, before or between builds; a failed build is in the summary instead
+    """
+    with run_session(paths, platform.name, release.series, progress):
+        prepared = prepare(distribution, release, platform, asked, paths, progress)
+        builder = RootBuilder.make(platform, paths, progress)
+        store = open_store(paths)
+        engine = make_engine(jobs or default_jobs(), scheduler, paths)
+        context = RunContext(release.series, tuple(asked), paths)
+        summary = run_requests(prepared.requests, builder, store, engine, progress, context)
+        published = None
+        if publish and summary.ok and summary.results:
+            published = publish_artifacts(
+                summary.artifacts,
+                release=release,
+                platform=platform,
+                store=store,
+                key=keys.ensure(paths),
+                paths=paths,
+                address=address,
+                progress=progress,
+            )
+    return Made(prepared, summary, published)
