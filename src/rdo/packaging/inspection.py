@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -61,6 +61,7 @@ class Inspection(BaseModel):
     data_files: tuple[tuple[str, str], ...] = Field(
         default=(), description="(installed path below the prefix, file in the sdist)"
     )
+    headers: bool = Field(default=False, description="installs C headers, to a folder of its own name")
     doc_files: tuple[str, ...] = ()
     licence_files: tuple[str, ...] = ()
     licence_text: tuple[str, str] | None = Field(
@@ -119,6 +120,7 @@ class _Inspector:
         self.setup_text = contents.text("setup.py") or ""
         self.setup_py = read_setup_py(self.setup_text) if self.setup_text else SetupCall()
         self.base = self._base()
+        self.namespaces = self._declared_namespaces()
         self.below = [name.removeprefix(self.base) for name in self.files if name.startswith(self.base)]
 
     def inspection(self) -> Inspection:
@@ -130,6 +132,7 @@ class _Inspector:
             locales=self._locales(),
             scripts=self._scripts(),
             data_files=self._data_files(),
+            headers="headers" in self.setup_py.values or "headers" in self.setup_py.computed,
             doc_files=self._top(_DOC_FILE, skip=("AUTHORS", "AUTHORS.rst", "ChangeLog")),
             licence_files=self._licence_files(),
             licence_text=self._licence_text(),
@@ -161,6 +164,11 @@ class _Inspector:
         found = [leaf for top in tops for leaf in self._leaves(top)]
         return tuple(sorted(dict.fromkeys(found)))
 
+    def _declared_namespaces(self) -> frozenset[str]:
+        """Return packages that setuptools calls namespaces: their __init__.py isn't installed."""
+        names = [name for name in self.contents.texts if name.endswith("/namespace_packages.txt")]
+        return frozenset(row for name in names for row in (self.contents.text(name) or "").split())
+
     def _stated_tops(self) -> list[str]:
         """Return the top-level names that setuptools wrote into the sdist's egg-info."""
         for name in self.contents.texts:
@@ -190,14 +198,16 @@ class _Inspector:
         """Return the packages at the end of a namespace; a package with code of its own is its own end."""
         folder = top.replace(".", "/") + "/"
         inside = [name for name in self.below if name.startswith(folder)]
-        if not inside or f"{folder}__init__.py" in inside or depth > 3:
+        own_code = f"{folder}__init__.py" in inside and top not in self.namespaces
+        if not inside or own_code or depth > 3:
             return [top]
         children = {name.removeprefix(folder).split("/")[0] for name in inside}
         names = {child.removesuffix(".py") for child in children if child.endswith(".py")}
         names |= {
             c for c in children if any(n.startswith(f"{folder}{c}/") and n.endswith(".py") for n in inside)
         }
-        good = sorted(name for name in names if name.isidentifier() and name not in _NOT_MODULES)
+        names = {name for name in names if name.isidentifier() and not name.startswith("_")}
+        good = sorted(names - _NOT_MODULES)
         return [leaf for name in good for leaf in self._leaves(f"{top}.{name}", depth + 1)] or [top]
 
     # compiled code

@@ -62,6 +62,10 @@ def _commands(draft: Draft) -> None:
 
 def _data_files(draft: Draft) -> None:
     """List files outside the modules' folder. What upstream puts below ``etc`` goes to /etc itself."""
+    if draft.inputs.inspection.headers:
+        # EL's folder has the flags of the interpreter's build in its name, if there are any
+        folder = "%{_includedir}/python%{python3_version}*"
+        draft.modules.files.append(f"{folder}/{draft.inputs.metadata.name}")
     rows = [target for target, _ in draft.inputs.inspection.data_files]
     etc = [target for target in rows if target.lstrip("/").startswith("etc/")]
     if etc:

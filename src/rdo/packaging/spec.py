@@ -304,7 +304,8 @@ def _relaxed_metadata(draft: Draft) -> Iterable[str]:
     for dist, reason in sorted(stated.relax.items()):
         yield f"# {escape(reason)}"
         pattern = f"/^Requires-Dist: {_any_spelling(dist)}([^A-Za-z0-9._-]|$)/I"
-        yield f"sed -i -E '{pattern} s/(,? *(<=?|==|~=) *[0-9][^,;)]*)//g' {metadata}"
+        bounds = r"s/,? *(<=?|===?|~=) *[0-9][^,;)]*//g; s/([A-Za-z0-9._(-]|\]) *, */\1/"
+        yield f"sed -i -E '{pattern} {{{bounds}}}' {metadata}"
 
 
 def _any_spelling(dist: str) -> str:
@@ -315,13 +316,20 @@ def _check(draft: Draft) -> Iterable[str]:
     stated = draft.inputs.stated
     yield from ("%check", "%if %{with check}")
     if stated.import_check:
-        yield "%pyproject_check_import -t"
-        dotted = [name for name in draft.inputs.inspection.modules if "." in name]
-        names = sorted({*dotted, *stated.imports})
-        if names:
-            yield f"%py3_check_import {' '.join(names)}"
+        yield from _import_check(draft)
     yield from stated.check
     yield from ("%endif", "")
+
+
+def _import_check(draft: Draft) -> Iterable[str]:
+    """Import what is installed at the top; below a namespace, which is none of ours, the names we know."""
+    modules = draft.inputs.inspection.modules
+    below = [name for name in modules if "." in name]
+    if len(below) < len(modules) or not modules:
+        private = any(name.startswith("_") for name in modules)
+        yield "%pyproject_check_import -t" + (" -e '_*'" if private else "")
+    if names := sorted({*below, *draft.inputs.stated.imports}):
+        yield f"%py3_check_import {' '.join(names)}"
 
 
 def _changelog(draft: Draft) -> Sequence[str]:

@@ -98,11 +98,11 @@ def difference(package: str, before: str, after: str) -> SpecDifference:
 
 
 def _dependencies(text: str) -> dict[tuple[str, str], list[str]]:
-    """Return dependencies by their tag and the name that they begin with."""
+    """Return dependencies by their tag and the name that they begin with, those on the spec itself apart."""
     found: dict[tuple[str, str], list[str]] = {}
     for line in text.splitlines():
         match = _DEPENDENCY_TAG.fullmatch(line.strip())
-        if match:
+        if match and "%{version}" not in line:
             name = match.group(2).lstrip("(").split()[0]
             found.setdefault((match.group(1), name), []).append(match.group(2).strip())
     return found

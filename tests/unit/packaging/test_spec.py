@@ -1,0 +1,247 @@
+"""What descriptions change in a spec, and the mistakes in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdo.distribution.description import PackageDescription
+from rdo.distribution.models import Provided
+from rdo.packaging.licences import LicenceError
+from rdo.packaging.prose import description_of, summary_of
+from rdo.packaging.spec import generate
+from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs
+from rdo.packaging.spec_store import SpecStore, difference, write_sources
+from rdo.upstream.models import Metadata
+from tests.unit.packaging.recorded_packages import inputs_of
+
+
+def described(name: str, folder: Path | None = None, **said: object) -> GeneratedSpec:
+    return generate(with_description(name, folder, **said))
+
+
+def with_description(name: str, folder: Path | None = None, **said: object) -> SpecInputs:
+    inputs = inputs_of(name)
+    project = inputs.project.name if inputs.project is not None else inputs.metadata.dist
+    stated = PackageDescription.model_validate({"project": project} | said)
+    return replace(inputs, description=stated, folder=folder)
+
+
+def changed(name: str, **fields: object) -> SpecInputs:
+    inputs = inputs_of(name)
+    return replace(inputs, metadata=inputs.metadata.model_copy(update=fields))
+
+
+def test_relaxed_requirements_lose_their_upper_bound_in_build_and_metadata() -> None:
+    assert "(python3dist(urllib3) >= 1.21.1 with python3dist(urllib3) < 3)" in inputs_text("requests")
+    made = described("requests", relax={"urllib3": "3 works as well"})
+    assert "python3dist(urllib3) >= 1.21.1" in made.build_requires
+    assert "# 3 works as well\nsed -i -E" in made.text
+
+
+def test_relaxing_sed_does_to_metadata_what_it_says(tmp_path: Path) -> None:
+    made = described("requests", relax={"urllib3": "why"}, exclude={"idna": "why not"})
+    lines = [line for line in made.text.splitlines() if line.startswith("sed -i -E")]
+    metadata = tmp_path / "METADATA"
+    metadata.write_text(
+        "Requires-Dist: urllib3<3,>=1.21.1\nRequires-Dist: urllib3-more<3\nRequires-Dist: idna<4,>=2.5\n"
+        "Requires-Dist: urllib3 (>=1,<2) ; extra == 'x'\n"
+    )
+    for line in lines:
+        subprocess.run(["bash", "-c", re.sub(r"%\{buildroot\}\S+", str(metadata), line)], check=True)
+    assert metadata.read_text().splitlines() == [
+        "Requires-Dist: urllib3>=1.21.1",
+        "Requires-Dist: urllib3-more<3",
+        "Requires-Dist: urllib3 (>=1) ; extra == 'x'",
+    ]
+
+
+def inputs_text(name: str) -> str:
+    return generate(inputs_of(name)).text
+
+
+def test_extras_are_packaged_where_the_closure_has_what_they_need() -> None:
+    inputs = inputs_of("requests")
+    assert "python3-requests+socks" in generate(inputs).subpackages
+    without = replace(inputs, node=inputs.node.model_copy(update={"runtime": ("idna",)}))
+    assert generate(without).subpackages == ("python3-requests",)
+    asked = replace(inputs, node=inputs.node.model_copy(update={"runtime": (), "extras": ("socks",)}))
+    assert generate(asked).subpackages == ("python3-requests", "python3-requests+socks")
+
+
+def test_extras_whose_version_nobody_has_are_left_out() -> None:
+    inputs = inputs_of("requests")
+    old = inputs.platform.model_copy(update={"provides": {"pysocks": Provided(version="1.0", package="x")}})
+    assert "python3-requests+socks" not in generate(replace(inputs, platform=old)).subpackages
+
+
+def test_what_extras_of_requirements_bring_is_required() -> None:
+    inputs = inputs_of("tomlkit")
+    node = inputs.node.model_copy(update={"imports": ("dogpile-cache",)})
+    made = generate(replace(inputs, node=node))
+    assert "Requires:       python3dist(dogpile-cache)" in made.text
+    assert made.check_requires == ("python3dist(dogpile-cache)",)
+
+
+def test_prereleases_and_zips() -> None:
+    inputs = changed("tomlkit", version="1.0.0rc1")
+    lock = inputs.lock.model_copy(update={"version": "1.0.0rc1", "filename": "Tom_Lkit-1.0.0rc1.zip"})
+    made = generate(replace(inputs, lock=lock))
+    assert made.version == "1.0.0~rc1"
+    assert "%global upstream_version 1.0.0rc1" in made.text
+    assert "%{pypi_source Tom_Lkit %{upstream_version} zip}" in made.text
+
+
+def test_old_setuptools_need_wheel() -> None:
+    inputs = inputs_of("pbr")
+    assert "python3dist(wheel)" not in generate(inputs).build_requires
+    old = inputs.platform.model_copy(
+        update={"provides": {"setuptools": Provided(version="69.0", package="s")}}
+    )
+    assert "python3dist(wheel)" in generate(replace(inputs, platform=old)).build_requires
+
+
+def test_patches_natives_and_own_tests(tmp_path: Path) -> None:
+    (tmp_path / "fix.patch").write_text("--- a\n+++ b\n")
+    made = described(
+        "greenlet",
+        tmp_path,
+        patches=["fix.patch"],
+        build_requires=["libffi-devel"],
+        check=["%{python3} -m unittest"],
+        check_requires=["python3dist(objgraph)"],
+        tests=False,
+    )
+    assert "Patch0:         fix.patch" in made.text
+    assert made.sources[-1].content == b"--- a\n+++ b\n"
+    assert "libffi-devel" in made.build_requires
+    assert made.check_requires == ("python3dist(objgraph)",)
+    assert made.text.index("%pyproject_check_import") < made.text.index("%{python3} -m unittest")
+    assert made.subpackages == ("python3-greenlet",)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"patches": ["lost.patch"]}, "lost.patch"),
+        ({"licence": {"expression": "Friendly", "reason": "x"}}, "Friendly"),
+        ({"service": {"uid": 163, "dist_config": "lost.conf"}}, "lost.conf"),
+        (
+            {"service": {"uid": 163, "subpackages": [{"name": "a", "summary": "b", "scripts": ["lost"]}]}},
+            "the command lost",
+        ),
+        ({"service": {"uid": 163, "httpd": [{"name": "k", "port": 1, "module": "lost.api"}]}}, "lost.api"),
+        (
+            {
+                "service": {
+                    "uid": 163,
+                    "files": [{"source": "lost.ini", "target": "/etc/x", "upstream": True}],
+                }
+            },
+            "lost.ini",
+        ),
+        (
+            {
+                "service": {
+                    "uid": 163,
+                    "files": [{"source": "tox.ini", "target": "/x", "upstream": True, "package": "lost"}],
+                }
+            },
+            "the subpackage lost",
+        ),
+    ],
+)
+def test_mistakes_in_descriptions(tmp_path: Path, said: Mapping[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        described("keystone", tmp_path, **said)
+
+
+def test_a_service_with_daemons(tmp_path: Path) -> None:
+    (tmp_path / "openstack-keystone-api.service").write_text("[Service]\n")
+    (tmp_path / "sudoers").write_text("keystone ALL = NOPASSWD: /bin/true\n")
+    sub = {
+        "name": "openstack-keystone-api",
+        "summary": "Keystone by itself",
+        "units": ["openstack-keystone-api.service"],
+        "scripts": ["keystone-status"],
+        "requires": ["memcached"],
+    }
+    service = {"uid": 163, "groups": ["nobody"], "sudoers": "sudoers", "subpackages": [sub], "docs": False}
+    made = described("keystone", tmp_path, service=service)
+    assert made.subpackages[0] == "openstack-keystone"
+    assert "%post -n openstack-keystone-api\n%systemd_post openstack-keystone-api.service" in made.text
+    files = made.text[made.text.index("%files -n openstack-keystone-api") :]
+    assert "%{_bindir}/keystone-status" in files.split("\n\n")[0]
+    accounts = next(s.content for s in made.sources if s.filename.endswith(".sysusers"))
+    assert accounts is not None
+    assert b"u keystone 163 " in accounts
+    assert b"m keystone nobody" in accounts
+
+
+def test_a_stated_licence_wins_and_its_reason_is_in_the_spec() -> None:
+    made = described("tomlkit", licence={"expression": "MIT AND ISC", "reason": "read by hand: 100%"})
+    assert "# read by hand: 100%%\nLicense:        MIT AND ISC" in made.text
+    with pytest.raises(LicenceError, match="tomlkit"):
+        nothing = changed("tomlkit", license=None, license_expression=None, classifiers=())
+        generate(replace(nothing, inspection=nothing.inspection.model_copy(update={"licence_text": None})))
+
+
+@pytest.mark.parametrize(
+    ("upstream", "ours"),
+    [
+        ("A tool.", "A tool"),
+        ("oslo.config library", "oslo.config library"),
+        ("parse  things\n quickly", "Parse things quickly"),
+        ("UNKNOWN", "Thing for Python"),
+        ("100% pure", "100%% pure"),
+        (
+            "A first sentence that is long enough. " + "And more of it " * 6,
+            "A first sentence that is long enough",
+        ),
+        ("word " * 30, "Word" + " word" * 15),
+    ],
+)
+def test_summaries(upstream: str, ours: str) -> None:
+    made = summary_of(Metadata(name="Thing", dist="thing", version="1", summary=upstream))
+    assert made == ours
+    assert len(made.replace("%%", "%")) <= 79
+
+
+def test_description_is_the_first_prose() -> None:
+    readme = (
+        "=====\nThing\n=====\n\n.. image:: x\n\n* a list\n\nShort.\n\n"
+        "``Thing`` does `what it says <https://x>`_, and it does\nso for 100% of those who ask it to."
+        "\n\nMore of it."
+    )
+    made = description_of(Metadata(name="Thing", dist="thing", version="1", summary="S", description=readme))
+    assert made == "Thing does what it says, and it does so for 100%% of those who ask it to."
+
+
+def test_last_spec_and_what_changed_since(tmp_path: Path) -> None:
+    store = SpecStore.of(tmp_path, "debian13", "2026.1")
+    old = generate(inputs_of("requests"))
+    assert store.last(old.package) is None
+    store.save(old)
+    new = generate(
+        changed("requests", version="2.33.0", requires_dist=("certifi>=2018", "idna<4,>=2.5", "more"))
+    )
+    found = difference(old.package, store.last(old.package) or "", new.text)
+    assert "+Version:        2.33.0" in found.text
+    assert [str(item) for item in found.requirements if "charset" not in item.name] == [
+        "~ BuildRequires python3dist(certifi) >= 2017.4.17 -> python3dist(certifi) >= 2018",
+        "+ BuildRequires python3dist(more)",
+        "- BuildRequires (python3dist(urllib3) >= 1.21.1 with python3dist(urllib3) < 3)",
+    ]
+    assert difference("x", old.text, old.text).text == ""
+
+
+def test_sources_are_written_for_rpmbuild(tmp_path: Path) -> None:
+    made = generate(inputs_of("keystone"))
+    written = {file.name for file in write_sources(made, tmp_path)}
+    assert written >= {"openstack-keystone.spec", "keystone-dist.conf", "wsgi-keystone.conf"}
+    assert "WSGIScriptAlias / @SITELIB@/keystone/wsgi/api.py" in (tmp_path / "wsgi-keystone.conf").read_text()
