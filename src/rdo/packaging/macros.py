@@ -15,6 +15,7 @@ RPMRC = "/etc/rpmrc"
 
 _SCRIPTS = (
     "check_import.py",
+    "dependencies.py",
     "finish.py",
     "pyproject_files.py",
     "pyproject_install.py",

@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--site", required=True, help="folder of modules, as a path in the root")
     parser.add_argument("--strip", help="program that strips ELF files; left out, they stay as they are")
     parser.add_argument("--lenient", action="store_true", help="modules that don't compile are no mistake")
+    parser.add_argument("--dependencies", type=Path, help="file for what dist-infos provide and require")
     parser.add_argument("buildroot", type=Path)
     arguments = parser.parse_args()
     root = str(arguments.buildroot)
@@ -51,6 +52,8 @@ def main() -> None:
                 binaries.append(entry.path)
     if arguments.strip and binaries:
         strip(arguments.strip, binaries)
+    if arguments.dependencies:
+        save_dependencies(arguments.buildroot, arguments.site, arguments.dependencies)
     failed = [path for path in sorted(modules) if not compiled(path, path[len(root) :], epoch)]
     if failed and not arguments.lenient:
         sys.exit(f"{len(failed)} modules don't compile: {' '.join(path[len(root) :] for path in failed)}")
@@ -81,6 +84,16 @@ def settle(path: Path) -> str:
         print(f"{path}: has nothing that could be run, so it is no longer executable")
         path.chmod(path.stat().st_mode & ~0o111)
     return "data"
+
+
+def save_dependencies(buildroot: Path, site: str, target: Path) -> None:
+    """Write the dependencies of all dist-infos, as rpm's generator sees them."""
+    distinfos = sorted(Path(f"{buildroot}{site}").glob("*.dist-info"))
+    if distinfos:
+        import dependencies  # type: ignore[import-not-found]  # lies beside this file in the root
+
+        version = "".join(re.findall(r"/python([0-9.]+)/", site)[:1])
+        dependencies.save(distinfos, buildroot, version, target)
 
 
 def strip(program: str, paths: list[str]) -> None:

@@ -12,6 +12,7 @@ import os
 import sys
 import tomllib
 from functools import reduce
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def main() -> None:
     backend, path = build_system(Path("pyproject.toml"))
     sys.path[:0] = [str(Path(folder).resolve()) for folder in path]
     sys.argv[:] = ["pyproject"]
+    if not path:
+        remember_entry_points()
     name = load(backend).build_wheel(str(wheels), config_settings(arguments.settings) or None)
     print(f"Wheel: {wheels / name}", flush=True)
 
@@ -41,6 +44,23 @@ def build_system(pyproject: Path) -> tuple[str, list[str]]:
         return LEGACY, []
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("build-system", {})
     return table.get("build-backend", LEGACY), table.get("backend-path", [])
+
+
+def remember_entry_points() -> None:
+    """Read the entry points of what is installed once; setuptools asks for them some fifteen times.
+
+    Not for a project that brings its own backend: its entry points may come to be while it is built.
+    """
+    known: dict[tuple[str, ...], Any] = {}
+    read: Any = metadata.entry_points
+
+    def entry_points(**wanted: str) -> Any:
+        path = tuple(sys.path)
+        if path not in known:
+            known[path] = read()
+        return known[path].select(**wanted)
+
+    vars(metadata)["entry_points"] = entry_points
 
 
 def load(backend: str) -> Any:
