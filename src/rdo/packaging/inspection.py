@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 3
+INSPECTION_VERSION = 4
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -60,6 +60,9 @@ class Inspection(BaseModel):
     scripts: tuple[str, ...] = Field(default=(), description="script files' names, entry points apart")
     data_files: tuple[tuple[str, str], ...] = Field(
         default=(), description="(installed path below the prefix, file in the sdist)"
+    )
+    namespaces: tuple[str, ...] = Field(
+        default=(), description="packages that setuptools calls namespaces; it installs a .pth file for them"
     )
     headers: bool = Field(default=False, description="installs C headers, to a folder of its own name")
     doc_files: tuple[str, ...] = ()
@@ -132,6 +135,7 @@ class _Inspector:
             locales=self._locales(),
             scripts=self._scripts(),
             data_files=self._data_files(),
+            namespaces=tuple(sorted(self.namespaces)),
             headers="headers" in self.setup_py.values or "headers" in self.setup_py.computed,
             doc_files=self._top(_DOC_FILE, skip=("AUTHORS", "AUTHORS.rst", "ChangeLog")),
             licence_files=self._licence_files(),

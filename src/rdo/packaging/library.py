@@ -62,6 +62,8 @@ def _commands(draft: Draft) -> None:
 
 def _data_files(draft: Draft) -> None:
     """List files outside the modules' folder. What upstream puts below ``etc`` goes to /etc itself."""
+    if draft.inputs.inspection.namespaces:
+        draft.modules.files.append(f"{draft.sitedir}/*-nspkg.pth")
     if draft.inputs.inspection.headers:
         # EL's folder has the flags of the interpreter's build in its name, if there are any
         folder = "%{_includedir}/python%{python3_version}*"
