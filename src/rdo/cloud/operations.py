@@ -13,7 +13,7 @@ from typing import Any
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.operations import dnf, files, systemd
+from pyinfra.operations import files, systemd
 
 from rdo.cloud.plan import AnyStep, Database, File, Link, Packages, Script, Service
 from rdo.common.files import sha256_bytes
@@ -100,6 +100,16 @@ def database_scripts(step: Database) -> tuple[str, str]:
     return create, guard
 
 
+def package_scripts(step: Packages) -> tuple[str, str]:
+    """Return the script that installs packages and the guard for it.
+
+    Names may be provides (``httpd`` where the platform calls it otherwise), which pyinfra's own operation for
+    dnf would install again and again.
+    """
+    names = shlex.join(step.names)
+    return f"dnf -y -q install {names}\n", f"rpm -q --whatprovides {names}"
+
+
 def file_scripts(step: File) -> tuple[str, str]:
     """Return the script that writes a file, whole and never with a wider mode, and the guard for it."""
     content = step.content.get_secret_value().encode()
@@ -165,7 +175,8 @@ def operation_for(
     """
     match step:
         case Packages():
-            return dnf.packages, {"packages": list(step.names)}
+            script, guard = package_scripts(step)
+            return guarded_script, {"key": step.id, "script": script, "unless": guard, "retries": 0}
         case Link():
             return files.link, {"path": step.path, "target": step.target}
         case File():

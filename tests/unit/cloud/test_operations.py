@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from rdo.cloud.plan import Database, File
+from rdo.cloud.plan import Database, File, Packages
 
 
 def run_here(code: str, argument: str) -> str:
@@ -27,7 +27,7 @@ def bash(script: str) -> int:
     ).returncode
 
 
-def scripts(function: str, step: File | Database) -> tuple[str, str]:
+def scripts(function: str, step: File | Database | Packages) -> tuple[str, str]:
     kind = type(step).__name__
     clear = {
         name: value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -79,3 +79,10 @@ def test_a_database_account_cannot_break_out_of_its_statement() -> None:
     assert "GRANT ALL PRIVILEGES ON `keystone`.* TO 'keystone'@'localhost'" in script
     assert "MYSQL_PWD=" in guard
     assert "--password" not in script + guard
+
+
+def test_packages_are_asked_for_by_what_they_provide() -> None:
+    step = Packages(id="p", title="p", names=("httpd", "python3dist(x) >= 1"))
+    script, guard = scripts("package_scripts", step)
+    assert guard == "rpm -q --whatprovides httpd 'python3dist(x) >= 1'"
+    assert script.startswith("dnf -y")
