@@ -135,6 +135,8 @@ class Names:
         """
         facts = facts or Facts()
         dists = {**facts.dists, **self.dists.get(deb, {})}
+        if not self.platform.own.isdisjoint(dists):
+            return self._hidden(deb, version, identity)
         name = self.name(deb)
         main = next((v for dist, v in dists.items() if python_package(dist) == name), None)
         epoch, plain = _package_version(main, version)
@@ -163,6 +165,20 @@ class Names:
             provides=tuple(dict.fromkeys(provides)),
             requires=tuple(requires),
             sha256=f"deb:{identity}:{'facts' if facts != Facts() else 'data'}",
+        )
+
+    def _hidden(self, deb: str, version: str, identity: str) -> RpmInfo:
+        """Return the record of a deb of one of OpenStack's own projects, which offers RPM nothing.
+
+        EL's base has no such packages. Were they seen, they would satisfy our packages' requirements, and
+        hosts would run the platform's old oslo.config rather than ours.
+        """
+        return RpmInfo(
+            name=f"deb-{deb}",
+            version=_package_version(None, version)[1],
+            release=RELEASE,
+            provides=(f"deb({deb})",),
+            sha256=f"deb:{identity}:own",
         )
 
     def platform_record(self, base: Path) -> RpmInfo:
@@ -225,7 +241,7 @@ def describe_installed(root: Root, names: Names, paths: Paths) -> list[RpmInfo]:
     The answer is kept; the root is looked at once.
     """
     key = sha256_bytes(
-        f"{_RECORDS}\n{root.id}\n{names.platform.model_dump_json(include={'native', 'provides'})}".encode()
+        f"{_RECORDS}\n{root.id}\n{names.platform.model_dump_json(include={'native', 'own', 'provides'})}".encode()
     )
     kept = paths.layers / "facts" / f"{key}.json"
     if kept.exists():

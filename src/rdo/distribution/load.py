@@ -183,7 +183,9 @@ class Distribution:
         if problems:
             raise DataError(problems)
         macros = path.with_suffix(".macros")
-        return parsed.platform(provides, macros if macros.is_file() else None)
+        releases = [self.release(series) for series in self.series()]
+        own = frozenset(project.dist for release in releases for project in release.projects.values())
+        return parsed.platform(provides, macros if macros.is_file() else None, own)
 
     def _read_package(self, path: Path) -> PackageDescription:
         description = load_yaml(path, PackageDescription)

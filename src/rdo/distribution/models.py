@@ -141,6 +141,10 @@ class Platform(Data):
     provides: dict[str, Provided] = Field(
         default_factory=dict, description="by canonical index name; from the platform's .provides file"
     )
+    own: frozenset[str] = Field(
+        default=frozenset(),
+        description="index names of OpenStack's projects: ours to provide, so what the platform has is hidden",
+    )
     build_tools: tuple[str, ...] = Field(
         default=(), description="index names always taken from the platform (the macro bootstrap)"
     )

@@ -32,10 +32,12 @@ class PlatformFile(Data):
     services: dict[str, str] = Field(default_factory=dict)
     build_tools: tuple[DistName, ...] = ()
 
-    def platform(self, provides: Mapping[str, Provided], macros: Path | None) -> Platform:
-        """Make the platform of its files."""
+    def platform(
+        self, provides: Mapping[str, Provided], macros: Path | None, own: frozenset[str] = frozenset()
+    ) -> Platform:
+        """Make the platform of its files; ``own`` are the index names of all releases' projects."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return Platform(**values, provides=dict(provides), macros=macros)
+        return Platform(**values, provides=dict(provides), macros=macros, own=own)
 
 
 def parse_provides(text: str, path: Path) -> dict[str, Provided]:
