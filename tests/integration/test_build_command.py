@@ -1,0 +1,81 @@
+"""``rdo build``, ``log`` and ``verify`` for real: one library, from the index to verified RPMs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.root, pytest.mark.index, pytest.mark.mirror]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """State and store of its own, with the shared cache of sources, roots and layers."""
+    cache = os.environ.get("RDO_CACHE", "/var/cache/rdo")
+    return {**os.environ, "RDO_HOME": str(tmp_path), "RDO_CACHE": cache, "RDO_STORE": str(tmp_path / "store")}
+
+
+def rdo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from rdo.cli.main import main; main()", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def build(environment: dict[str, str], name: str) -> dict[str, int]:
+    done = rdo(environment, "build", name, "--no-publish", "--json", "--jobs", "1", "--release", "2026.1")
+    assert done.returncode == 0, done.stderr + done.stdout
+    counts: dict[str, int] = json.loads(done.stdout)["counts"]
+    return counts
+
+
+def test_a_library_is_built_once_and_comes_out_the_same_again(environment: dict[str, str]) -> None:
+    assert build(environment, "oslo.i18n") == {"built": 1, "cached": 0, "failed": 0, "blocked": 0}
+    assert build(environment, "oslo.i18n") == {"built": 0, "cached": 1, "failed": 0, "blocked": 0}
+    log = rdo(environment, "log", "oslo.i18n")
+    assert "%check" in log.stdout
+    verified = rdo(environment, "verify", "oslo.i18n", "--json")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    found = json.loads(verified.stdout)
+    assert found["identical"] and len(found["compared"]) >= 2
+
+
+def test_killed_run_leaves_nothing_running_and_carries_on(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    messages = tmp_path / "messages"
+    command = [sys.executable, "-c", "from rdo.cli.main import main; main()", "build", "oslo.i18n"]
+    process = subprocess.Popen(
+        [*command, "--no-publish", "--jobs", "1", "--release", "2026.1"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=messages.open("w"),
+    )
+    deadline = time.monotonic() + 120
+    while '"building"' not in rdo(environment, "build", "--status", "--json").stdout:
+        assert time.monotonic() < deadline and process.poll() is None, messages.read_text()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    mark = f"/sandboxes/{process.pid}-"
+    deadline = time.monotonic() + 10
+    while any(mark in line for line in _command_lines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert mark not in Path("/proc/self/mountinfo").read_text()
+    assert json.loads(rdo(environment, "build", "--status", "--json").stdout)["outcome"] == "interrupted"
+    assert build(environment, "oslo.i18n")["failed"] == 0
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(entry.read_text().replace("\0", " "))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
