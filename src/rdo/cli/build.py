@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rdo.building.graph import BuildGraph
     from rdo.building.run import RunSummary
     from rdo.building.state import RunRecord
+    from rdo.repository.publish import Published
 
 app = typer.Typer()
 
@@ -66,52 +67,44 @@ def _build(
 ) -> None:
     from rdo.building.graph import build_graph
     from rdo.building.pipeline import prepare
-    from rdo.building.rpmbuild import RootBuilder
-    from rdo.building.run import RunContext
-    from rdo.building.session import default_jobs, make_engine, run_requests, run_session
-    from rdo.building.store import open_store
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
+    from rdo.repository.factory import make_repository
 
     paths = Paths.from_environment()
     distribution = open_distribution(paths)
     series = choose_release(release, distribution)
     base = choose_platform(platform, series, distribution)
-    published: dict[str, Any] | None = None
     with progress() as report:
         if dry_run:
             prepared = prepare(distribution, series, base, projects, paths, report)
             _show_order(build_graph(prepared.requests), as_json)
             return
-        with run_session(paths, base.name, series.series, report):
-            prepared = prepare(distribution, series, base, projects, paths, report)
-            builder = RootBuilder.make(base, paths, report)
-            store = open_store(paths)
-            engine = make_engine(jobs or default_jobs(), scheduler, paths)
-            context = RunContext(series.series, tuple(projects), paths)
-            summary = run_requests(prepared.requests, builder, store, engine, report, context)
-            if publish and summary.ok and summary.results:
-                from rdo.repository import keys
-                from rdo.repository.publication import publish_artifacts
-
-                made = publish_artifacts(
-                    summary.artifacts,
-                    release=series,
-                    platform=base,
-                    store=store,
-                    key=keys.ensure(paths),
-                    paths=paths,
-                    progress=report,
-                )
-                published = {"path": str(made.path), "address": made.address, "changed": made.changed}
+        made = make_repository(
+            distribution,
+            series,
+            base,
+            projects,
+            paths,
+            report,
+            jobs=jobs,
+            scheduler=scheduler,
+            publish=publish,
+        )
+    summary, published = made.summary, made.published
     if as_json:
-        value = summary.model_dump(mode="json") | {"counts": summary.counts(), "repository": published}
+        repository = None if published is None else _repository(published)
+        value = summary.model_dump(mode="json") | {"counts": summary.counts(), "repository": repository}
         print_json(value)
     else:
         _show_summary(summary, published, publish)
     if not summary.ok:
         raise typer.Exit(1)
+
+
+def _repository(published: Published) -> dict[str, Any]:
+    return {"path": str(published.path), "address": published.address, "changed": published.changed}
 
 
 def _show_order(graph: BuildGraph, as_json: bool) -> None:
@@ -127,7 +120,7 @@ def _show_order(graph: BuildGraph, as_json: bool) -> None:
         print(f"a cycle, built without checks first: {' '.join(cycle)}")
 
 
-def _show_summary(summary: RunSummary, published: dict[str, Any] | None, wanted: bool) -> None:
+def _show_summary(summary: RunSummary, published: Published | None, wanted: bool) -> None:
     if not summary.results:
         print(f"Nothing to build: {summary.platform} provides all of it at versions that fit.")
         return
@@ -144,9 +137,9 @@ def _show_summary(summary: RunSummary, published: dict[str, Any] | None, wanted:
     for result in summary.of("blocked"):
         print(f"{result.package}: {result.reason}")
     if published is not None:
-        state = "published" if published["changed"] else "published already"
-        print(f"Repository, {state}: {published['path']}")
-        print(f"Address for clients: {published['address']}")
+        state = "published" if published.changed else "published already"
+        print(f"Repository, {state}: {published.path}")
+        print(f"Address for clients: {published.address}")
     elif wanted and summary.results:
         print("\nNothing was published, since not every package could be built.")
 
