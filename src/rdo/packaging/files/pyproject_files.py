@@ -160,9 +160,9 @@ class Listing:
 
 
 def escaped(path: str) -> str:
-    """Return a path as rpm reads it back from a %files list: globs, macros and blanks mean themselves."""
-    text = re.sub(r"([\\*?\[\]{}])", r"\\\1", path).replace("%", "%%")
-    return f'"{text}"' if re.search(r"\s", text) else text
+    """Return a path as rpm reads it back from a %files list: in quotes, globs and blanks mean themselves."""
+    text = path.replace("%", "%%")
+    return f'"{text}"' if re.search(r"[\s\\*?\[\]{}]", text) else text
 
 
 def _root(relative: str, glob: str) -> str | None:
