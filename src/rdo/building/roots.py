@@ -26,14 +26,15 @@ from rdo.common.files import locked, sha256_bytes, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.process import run
 from rdo.common.progress import Progress, SilentProgress
+from rdo.distribution.load import Distribution
 from rdo.distribution.models import DebootstrapRoot, DnfRoot, Platform, RpmRepository
+from rdo.distribution.rpm_repositories import resolved
 
 # Part of every root's and layer's identity; raised when the way they are made changes.
 FORMAT = 1
 
 TOOLS = ("rpm", "dnf", "rpmlint", "createrepo-c", "gnupg", "sq", "sqv", "zstd")
 
-_DEBIAN = "http://deb.debian.org/debian"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -70,7 +71,7 @@ def ensure_base(
 ) -> Layer:
     """Return the platform's base root; make it if it is not there. Two processes make it only once.
 
-    :param tools: for platforms made by dnf: a root that has dnf, where this machine has none
+    :param tools: for platforms made by dnf: a root that has dnf, instead of :func:`ensure_tools`'s
     :raises RdoError: it could not be made; the message has the tool's last lines
     """
     inputs = sha256_bytes(
@@ -91,6 +92,7 @@ def ensure_base(
             if isinstance(platform.root, DebootstrapRoot):
                 installed = _debootstrap(platform.root, folder)
             else:
+                tools = tools or ensure_tools(platform, paths, progress)
                 installed = _dnf(platform, platform.root, folder, paths, tools)
             text = json.dumps(installed, indent=1, sort_keys=True)
             (folder / "installed.json").write_text(text)
@@ -130,9 +132,14 @@ def ensure_build_root(platform: Platform, paths: Paths, progress: Progress | Non
 
 
 def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = None) -> Root:
-    """Return a root that signs, checks and installs RPMs: the base with dnf, rpmlint, gnupg and sq."""
+    """Return a root that signs, checks and installs RPMs: the base with dnf, rpmlint, gnupg and sq.
+
+    Platforms made by dnf have none of their own: theirs is that of the first platform made by debootstrap.
+
+    :raises InputError: there is no such platform
+    """
     if isinstance(platform.root, DnfRoot):
-        raise InputError(f"{platform.name} has no tools root of its own yet; use another platform's.")
+        platform = _debootstrapped(paths)
     below = Root((ensure_base(platform, paths, progress),))
     return ensure_grown(below, TOOLS, paths, progress, title="Tools root")
 
@@ -175,6 +182,14 @@ def ensure_grown(
     return Root((_ensure(paths.layers / "grown", identity, grow), *below.layers))
 
 
+def _debootstrapped(paths: Paths) -> Platform:
+    distribution = Distribution.load(paths.distribution)
+    for name in distribution.platforms():
+        if isinstance((found := distribution.platform(name)).root, DebootstrapRoot):
+            return found
+    raise InputError("The data has no platform made by debootstrap, whose tools all platforms use.")
+
+
 def installed(base: Layer) -> dict[str, str]:
     """Return what a base root has: names of packages -> versions."""
     content: dict[str, str] = json.loads((base.path.parent / "installed.json").read_text())
@@ -201,14 +216,22 @@ def temporary(parent: Path) -> Iterator[Path]:
 
 
 def mirror() -> str:
-    """Return the Debian mirror of this machine's apt sources; Debian's own where there is none."""
+    """Return the Debian mirror: RDO_DEBIAN_MIRROR, or the one of this machine's apt sources.
+
+    :raises InputError: neither names one
+    """
+    if stated := os.environ.get("RDO_DEBIAN_MIRROR"):
+        return stated.rstrip("/")
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for place in places:
         if place.is_file() and place.suffix in (".list", ".sources"):
             for found in re.findall(r"^(?:deb |URIs:).*?(\w+://\S+)", place.read_text(), re.MULTILINE):
                 if re.search(r"/debian/?$", found):
                     return str(found).rstrip("/")
-    return _DEBIAN
+    raise InputError(
+        "This machine's apt sources name no Debian mirror.",
+        hint="Set RDO_DEBIAN_MIRROR to the address of one; it ends in /debian.",
+    )
 
 
 def proxies() -> dict[str, str]:
@@ -324,24 +347,20 @@ def _debootstrap(root: DebootstrapRoot, folder: Path) -> dict[str, str]:
     return {name: version for _, name, version in packages}
 
 
-def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: Root | None) -> dict[str, str]:
+def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: Root) -> dict[str, str]:
     """Make a root from RPM repositories. Tested against a stand-in repository; not yet run against EL's."""
-    if tools is None:
-        raise InputError(
-            f"{platform.name} is made with dnf, and there is no root with dnf.",
-            hint="Make the tools root of a Debian platform first and hand it over.",
-        )
+    repositories = resolved(platform)
     for name in ("root", "cache", "log", "repos"):
         (folder / name).mkdir()
-    for repository in root.repositories:
-        (folder / "repos" / f"{repository.id}.repo").write_text(_repository_file(repository))
+    for repository in repositories:
+        (folder / "repos" / f"{repository.id}.repo").write_text(repository_file(repository))
     command = ["dnf", "--assumeyes", "--quiet", "--noplugins", "--installroot=/target/root"]
     command += [f"--releasever={root.releasever}", f"--forcearch={platform.architecture}"]
     settings = ["reposdir=/target/repos", "install_weak_deps=0", "tsflags=nodocs"]
     settings += ["cachedir=/target/cache", "logdir=/target/log"]
     command += [f"--setopt={setting}" for setting in settings]
     query = ["rpm", "--root", "/target/root", "-qa", "--qf", "%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"]
-    urls = [repository.baseurl for repository in root.repositories]
+    urls = [url for one in repositories for url in (one.baseurl, one.gpgkey or "")]
     local = [Path(url.removeprefix("file://")) for url in urls if url.startswith("file:")]
     binds = [*network_binds(), Bind(folder, "/target", writable=True), *(Bind(p, str(p)) for p in local)]
     made = tools.sandbox(paths).run(
@@ -360,6 +379,8 @@ def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: R
     return dict(line.split(" ", 1) for line in listed.tail.splitlines() if " " in line)
 
 
-def _repository_file(repository: RpmRepository) -> str:
+def repository_file(repository: RpmRepository) -> str:
+    """Return dnf's ``.repo`` file of a repository; where its key is known, packages must be signed by it."""
     text = f"[{repository.id}]\nname={repository.id}\nbaseurl={repository.baseurl}\nenabled=1\n"
+    text += f"repo_gpgcheck={int(repository.repo_gpgcheck)}\n"
     return text + (f"gpgcheck=1\ngpgkey={repository.gpgkey}\n" if repository.gpgkey else "gpgcheck=0\n")

@@ -219,7 +219,8 @@ def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:
     if draft.licence.reason is not None:
         yield f"# {escape(' '.join(draft.licence.reason.split()))}"
     yield _tag("License", draft.licence.expression)
-    yield _tag("URL", escape(_url(inputs)))
+    if url := _url(inputs):
+        yield _tag("URL", escape(url))
     yield _tag("Source0", _pypi_source(draft))
     for number, source in enumerate(draft.sources[1:], 1):
         yield _tag(f"Source{number}", source.filename)
@@ -239,13 +240,9 @@ def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:
         yield from ("", *main.tags)
 
 
-def _url(inputs: SpecInputs) -> str:
+def _url(inputs: SpecInputs) -> str | None:
     url = (inputs.metadata.home_page or "").strip()
-    return (
-        url
-        if url.startswith(("http://", "https://"))
-        else f"https://pypi.org/project/{inputs.metadata.name}/"
-    )
+    return url if url.startswith(("http://", "https://")) else None
 
 
 def _pypi_source(draft: Draft) -> str:
