@@ -11,13 +11,15 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 
 from rdo.building.debs import Deb, DebPool
+from rdo.building.platform_records import PlatformRecords, asked, offered
 from rdo.building.roots import FORMAT, Layer, Root, ensure_build_root, temporary
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.sealed import Bind, Sandbox, scratch_folder
-from rdo.building.solver import Selection, Universe, Unsatisfied
-from rdo.building.stubs import Names, describe_installed, layer_facts, write_stub_rpms
+from rdo.building.solver import Selection, Universe, Unsatisfied, capability_names
+from rdo.building.stubs import Names, describe_installed, write_stub_rpms
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import locked, sha256_bytes
 from rdo.common.paths import Paths
@@ -66,23 +68,22 @@ class RootPlanner:
         self.root = ensure_build_root(platform, paths, progress)
         self.names = Names(platform)
         self.pool = DebPool(self.root, paths)
-        self._universe = Universe(platform.architecture)
-        self._debs: dict[str, Deb] = {}
-        self._records: dict[str, RpmInfo] = {}
         base = Root(self.root.layers[-1:])
         self.base = [
             *describe_installed(base, self.names, paths),
             self.names.platform_record(base.layers[-1].path),
         ]
-        self._fixed = [*self.base, *self.names.meta_records()]
-        self._universe.add(self._fixed)
-        self._static()
+        fixed = [*self.base, *self.names.meta_records()]
+        self._platform = PlatformRecords(fixed, self.names, self.pool, paths.layers / "facts")
+        # Workers of a cluster that somebody else runs may have many threads.
+        self._lock = RLock()
+        self._names_in: dict[str, tuple[set[str], set[str]]] = {}
         self.refresh()
 
     @property
     def records(self) -> list[RpmInfo]:
         """What the platform offers, as far as is known without fetching more of it."""
-        return [*self._fixed, *self._records.values()]
+        return list(self._platform)
 
     def plan(self, wanted: Sequence[str], available: Iterable[RpmInfo] = (), *, what: str = "") -> RootPlan:
         """Return what a root must hold so that the wanted requirements hold.
@@ -91,17 +92,17 @@ class RootPlanner:
         :param what: for whom, for the error
         :raises UnsatisfiedError: with every requirement that nothing satisfies
         """
-        ours = list(available)
-        self._universe.add(ours, priority=_OURS)
-        selection = self._solve(wanted, ours)
-        if not selection.ok and self._fetch_libraries(selection.problems):
+        with self._lock:
+            ours = list(available)
             selection = self._solve(wanted, ours)
-        if not selection.ok:
-            subject = f"Requirements of {what or 'a root'}"
-            raise UnsatisfiedError(subject, selection.problems, self._hint(selection.problems))
-        mine = {info.sha256 for info in ours}
-        rpms = tuple(info for info in selection.packages if info.sha256 in mine)
-        return self._complete(rpms, [info for info in selection.packages if info.sha256 not in mine])
+            if not selection.ok and self._fetch_libraries(selection.problems):
+                selection = self._solve(wanted, ours)
+            if not selection.ok:
+                subject = f"Requirements of {what or 'a root'}"
+                raise UnsatisfiedError(subject, selection.problems, self._hint(selection.problems))
+            mine = {info.sha256 for info in ours}
+            rpms = tuple(info for info in selection.packages if info.sha256 in mine)
+            return self._complete(rpms, [info for info in selection.packages if info.sha256 not in mine])
 
     def ensure(
         self, plan: RootPlan, rpms: Mapping[str, Path], progress: Progress | None = None
@@ -128,13 +129,12 @@ class RootPlanner:
 
         :param requirements: the build requirements of each
         """
-        wanted: set[str] = set()
-        answers: dict[str, Selection] = {}
-        platform = self.records
-        for requirement in {one for many in requirements for one in many}:
-            answers[requirement] = self._universe.solve([requirement], considered=platform)
-            wanted |= {name for info in answers[requirement].packages for name in self._deb_names(info)}
-        self.fetch(self.pool.closure(wanted), progress)
+        with self._lock:
+            wanted: set[str] = set()
+            for requirement in sorted({one for many in requirements for one in many}):
+                for info in self._solve([requirement], ()).packages:
+                    wanted.update(self._deb_names(info))
+            self.fetch(self.pool.closure(wanted), progress)
 
     def stub_rpms(self, records: Sequence[RpmInfo]) -> dict[str, Path]:
         """Return stub RPMs of records, by the records' ``sha256``; they are written if they are missing."""
@@ -148,31 +148,56 @@ class RootPlanner:
 
     def refresh(self) -> None:
         """Learn what is in the debs that were fetched meanwhile, by this process or another."""
-        for deb in self.pool.all_fetched():
-            record = self._records.get(deb.name)
-            if record is None or record.sha256.endswith(":data"):
-                facts = layer_facts(self.pool.layer(deb).path, self.pool.facts(deb))
-                self._know(deb, self.names.record(deb.name, deb.version, deb.sha256, facts))
-
-    def _static(self) -> None:
-        named = {*self.names.dists, *(deb for debs in self.platform.native.values() for deb in debs)}
-        for name in sorted(named - self.pool.base.keys()):
-            deb = self.pool.get(name)
-            if deb is not None:
-                self._know(deb, self.names.record(deb.name, deb.version, deb.sha256))
-
-    def _know(self, deb: Deb, record: RpmInfo) -> None:
-        self._debs[deb.name] = deb
-        self._records[deb.name] = record
-        self._universe.add([record])
+        with self._lock:
+            self._platform.refresh()
 
     def _solve(self, wanted: Sequence[str], ours: Sequence[RpmInfo]) -> Selection:
-        return self._universe.solve(wanted, considered=[*self.records, *ours])
+        """Ask a universe made for this one question, so that the answer depends on nothing else.
+
+        It holds the packages that the question can lead to, in a fixed order.
+        """
+        chosen, theirs, names = self._relevant(wanted, ours)
+        universe = Universe(self.platform.architecture)
+        universe.add(sorted(chosen, key=_order), priority=_OURS, only=names)
+        universe.add(sorted(theirs, key=_order), only=names)
+        return universe.solve(wanted)
+
+    def _relevant(
+        self, wanted: Sequence[str], ours: Sequence[RpmInfo]
+    ) -> tuple[list[RpmInfo], list[RpmInfo], set[str]]:
+        """Return what requirements can lead to, step by step.
+
+        :returns: packages of ours, packages of the platform, and the capabilities that matter, by name
+        """
+        left = {info.sha256: info for info in ours}
+        chosen: list[RpmInfo] = []
+        theirs: dict[str, RpmInfo] = {}
+        reached: set[str] = set()
+        names = {name for requirement in wanted for name in capability_names(requirement)}
+        while names:
+            reached |= names
+            found = [info for info in left.values() if not self._capabilities(info)[0].isdisjoint(names)]
+            for info in found:
+                del left[info.sha256]
+            chosen += found
+            platform = {info.sha256: info for name in names for info in self._platform.offering(name)}
+            found += [info for key, info in platform.items() if key not in theirs]
+            theirs |= platform
+            names = {name for info in found for name in self._capabilities(info)[1]} - reached
+        conflicts = {name for info in chosen for text in info.conflicts for name in capability_names(text)}
+        return chosen, list(theirs.values()), reached | conflicts
+
+    def _capabilities(self, info: RpmInfo) -> tuple[set[str], set[str]]:
+        """Return the names of what a package offers and of what it asks for."""
+        known = self._names_in.get(info.sha256)
+        if known is None:
+            known = self._names_in[info.sha256] = (offered(info), asked(info))
+        return known
 
     def _complete(self, rpms: tuple[RpmInfo, ...], platform: Sequence[RpmInfo]) -> RootPlan:
         debs = self.pool.closure(name for info in platform for name in self._deb_names(info))
         ours = {info.name for info in rpms}
-        stubs = [self._records.get(deb.name) or self._record(deb) for deb in debs]
+        stubs = [self._platform.of_deb(deb.name) or self._record(deb) for deb in debs]
         stubs += [info for info in platform if info.sha256.startswith("meta:")]
         layers = [self._rpm_layer(info).id for info in rpms]
         layers += [self.pool.layer(deb).id for deb in debs]
@@ -263,6 +288,10 @@ class RootPlanner:
                     shutil.rmtree(work / "work")
                     work.rename(folder)
         return Layer(f"rpmdb:{identity}", folder / "root")
+
+
+def _order(info: RpmInfo) -> tuple[str, str, str]:
+    return info.name, info.evr, info.sha256
 
 
 #: Enters packages into the rpmdb without touching files.

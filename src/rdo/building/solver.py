@@ -1,14 +1,17 @@
 """Which packages must be there so that some requirements hold: libsolv over packages described by hand.
 
-A :class:`Universe` is built once and asked many times; :func:`solve` is the short form for one question. Weak
-dependencies play no part. Where several packages satisfy a requirement, a higher ``priority`` wins, then the
-newer version of the same name; the answer is the same in every process.
+A :class:`Universe` is built once and asked many times; :func:`solve` is the short form for one question. A
+universe belongs to one thread at a time. Nothing of libsolv's leaves it: what it hands out are plain values,
+and solvers, jobs and problems, which point into the pool without keeping it alive, end with each question.
+
+Weak dependencies play no part. Where several packages satisfy a requirement, a higher ``priority`` wins, then
+the newer version of the same name; the answer is the same in every process.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,8 +70,14 @@ class Universe:
         self._files: dict[str, list[int]] = {}
         self._stale = True
 
-    def add(self, packages: Iterable[RpmInfo], *, priority: int = 0) -> None:
-        """Add packages; one whose ``sha256`` (where it has one) is there already is left out."""
+    def add(
+        self, packages: Iterable[RpmInfo], *, priority: int = 0, only: Collection[str] | None = None
+    ) -> None:
+        """Add packages; one whose ``sha256`` (where it has one) is there already is left out.
+
+        :param only: the names of those capabilities that questions can lead to; what else the packages
+            provide is left out then, which saves most of the time
+        """
         repo = self._repos.get(priority)
         if repo is None:
             repo = self._repos[priority] = self._pool.add_repo(f"priority {priority}")
@@ -76,7 +85,7 @@ class Universe:
         for info in packages:
             if (info.sha256 or info.nevra) in self._ids:
                 continue
-            self._add(repo, info)
+            self._add(repo, info, only)
             self._stale = True
 
     def __contains__(self, info: RpmInfo) -> bool:
@@ -133,13 +142,18 @@ class Universe:
         self._pool.set_disabled_list([])
         self._pool.set_considered_list(list(identities))
 
-    def _add(self, repo: Any, info: RpmInfo) -> None:
+    def _add(self, repo: Any, info: RpmInfo, only: Collection[str] | None) -> None:
+        provides: Iterable[str] = info.provides
+        files: Iterable[str] = info.files
+        if only is not None:
+            provides = (text for text in info.provides if text.partition(" ")[0] in only)
+            files = (path for path in info.files if path in only)
         solvable = repo.add_solvable()
         solvable.name, solvable.evr, solvable.arch = info.name, info.evr, info.arch
         itself = self._pool.rel2id(solvable.nameid, solvable.evrid, solv.REL_EQ)
         solvable.add_deparray(solv.SOLVABLE_PROVIDES, itself)
         for kind, capabilities in (
-            (solv.SOLVABLE_PROVIDES, info.provides),
+            (solv.SOLVABLE_PROVIDES, provides),
             (solv.SOLVABLE_REQUIRES, info.requires),
             (solv.SOLVABLE_CONFLICTS, info.conflicts),
             (solv.SOLVABLE_OBSOLETES, info.obsoletes),
@@ -149,7 +163,7 @@ class Universe:
                     solvable.add_deparray(kind, self._dep(capability))
         self._records[solvable.id] = info
         self._ids[info.sha256 or info.nevra] = solvable.id
-        for path in info.files:
+        for path in files:
             self._files.setdefault(path, []).append(solvable.id)
             if path in self._wanted_files:
                 solvable.add_deparray(solv.SOLVABLE_PROVIDES, self._dep(path))
@@ -211,6 +225,19 @@ class Universe:
                 requirement, needed_by, f"nothing provides {requirement}, needed by {needed_by}"
             )
         return Unsatisfied(requirement, needed_by, info.problemstr())
+
+
+def capability_names(requirement: str) -> set[str]:
+    """Return the names that a requirement is about; of a rich one, all words that may be names."""
+    if not requirement.startswith("("):
+        return {requirement.partition(" ")[0]}
+    found = set()
+    for word in requirement.split():
+        word = word.lstrip("(")
+        while word.count(")") > word.count("("):
+            word = word.removesuffix(")")
+        found.add(word)
+    return found
 
 
 def solve(

@@ -8,8 +8,10 @@ is inside, so that an RPM of ours under that name replaces it as an update would
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
@@ -235,15 +237,25 @@ def debian_version(text: str) -> str:
     return re.sub(r"[^\w.+~^]", ".", upstream.partition(":")[2] if ":" in upstream else upstream)
 
 
+def records_key(names: Names, root: str) -> str:
+    """Return the key under which records of a platform's debs are kept.
+
+    It covers the platform's data, this tool's version of what records say, and the root's id.
+    """
+    digest = hashlib.sha256(f"{_RECORDS}\n{root}\n{names.platform.python}\n".encode())
+    for module in (__name__, python_package.__module__, dependency_version.__module__):
+        digest.update(Path(str(sys.modules[module].__file__)).read_bytes())
+    digest.update("\n".join(sorted(names.platform.own)).encode())
+    digest.update(names.platform.model_dump_json(include={"native", "provides"}).encode())
+    return digest.hexdigest()
+
+
 def describe_installed(root: Root, names: Names, paths: Paths) -> list[RpmInfo]:
     """Return a record for each deb that is installed in a root, the root's own dpkg database being asked.
 
     The answer is kept; the root is looked at once.
     """
-    key = sha256_bytes(
-        f"{_RECORDS}\n{root.id}\n{names.platform.model_dump_json(include={'native', 'own', 'provides'})}".encode()
-    )
-    kept = paths.layers / "facts" / f"{key}.json"
+    kept = paths.layers / "facts" / f"{records_key(names, root.id)}.json"
     if kept.exists():
         return [RpmInfo.model_validate(entry) for entry in json.loads(kept.read_bytes())]
     with temporary(paths.layers) as folder:

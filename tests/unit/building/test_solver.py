@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdo.building.rpminfo import RpmInfo
-from rdo.building.solver import Universe, solve
+from rdo.building.solver import Universe, capability_names, solve
 
 
 def package(name: str, version: str = "1", **more: tuple[str, ...] | str) -> RpmInfo:
@@ -98,3 +98,18 @@ def test_uninstallable_packages_are_named() -> None:
 
 def test_rpmlib_requirements_are_no_packages() -> None:
     assert solve(["rpmlib(PayloadIsZstd) <= 5"], [package("a", requires=("rpmlib(X) <= 1",))]).ok
+
+
+def test_names_in_requirements() -> None:
+    assert capability_names("python3dist(a) >= 1") == {"python3dist(a)"}
+    assert capability_names("/usr/bin/x") == {"/usr/bin/x"}
+    rich = capability_names("((python3dist(a) >= 1 with python3dist(a[b]) < 2) or libx.so.1()(64bit))")
+    assert {"python3dist(a)", "python3dist(a[b])", "libx.so.1()(64bit)"} <= rich
+
+
+def test_only_the_capabilities_that_matter_are_entered() -> None:
+    universe = Universe()
+    many = package("a", provides=("cap = 2", "other"), files=("/usr/bin/a", "/usr/bin/b"))
+    universe.add([many], only={"cap", "/usr/bin/a"})
+    assert names(universe.solve(["a", "cap >= 2", "/usr/bin/a"]).packages) == ["a-1"]
+    assert not universe.solve(["other"]).ok
