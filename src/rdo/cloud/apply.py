@@ -7,11 +7,15 @@ one JSON line a step.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, SecretStr
 
@@ -54,37 +58,36 @@ def apply(
     """
     job = json.dumps({"plan": _with_secrets(plan), "target": _with_secrets(target), "dry_run": dry_run})
     results: list[StepResult] = []
-    with subprocess.Popen(
-        [sys.executable, "-m", "rdo.cloud.apply"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if log is None else _open_log(log),
-        text=True,
-    ) as child:
-        assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(job)
-        child.stdin.close()
-        for result in _results(child.stdout):
-            results.append(result)
-            if report is not None:
-                report(result)
-        errors = child.stderr.read() if child.stderr is not None else ""
-    if child.returncode != 0:
-        tail = "\n".join((errors or (log.read_text() if log else "")).strip().splitlines()[-8:])
-        raise ApplyError(f"The plan of {plan.host} could not be applied.\n{tail}")
+    with _log_file(log) as words:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "rdo.cloud.apply"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=words,
+            text=True,
+        )
+        with child:
+            assert child.stdin is not None and child.stdout is not None
+            # A child that died at once says why in its words; the broken pipe says nothing.
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(job)
+                child.stdin.close()
+            for line in child.stdout:
+                results.append(StepResult.model_validate_json(line))
+                if report is not None:
+                    report(results[-1])
+        if child.returncode != 0:
+            words.seek(0)
+            tail = "\n".join(words.read().decode(errors="replace").strip().splitlines()[-8:])
+            raise ApplyError(f"The plan of {plan.host} could not be applied.\n{tail}")
     return ApplyReport(host=plan.host, steps=tuple(results))
 
 
-def _open_log(log: Path) -> int:
-    import os
-
+def _log_file(log: Path | None) -> IO[bytes]:
+    if log is None:
+        return tempfile.TemporaryFile()
     log.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-
-def _results(lines: Iterable[str]) -> Iterator[StepResult]:
-    for line in lines:
-        yield StepResult.model_validate_json(line)
+    return os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "w+b")
 
 
 if __name__ == "__main__":
