@@ -77,7 +77,15 @@ def read_rpm(path: Path, *, sha256: str | None = None, cache: Path | None = None
         package = cr.package_from_rpm(str(path))
     except (cr.CreaterepoCError, OSError) as error:
         raise RdoError(f"{path} can't be read as an RPM: {error}") from error
-    info = RpmInfo(
+    info = record_of(package, digest)
+    if kept is not None:
+        write_atomically(kept, info.model_dump_json(), durable=False)
+    return info
+
+
+def record_of(package: Any, sha256: str) -> RpmInfo:
+    """Return what a package of createrepo_c says, be it read from a header or from metadata."""
+    return RpmInfo(
         name=package.name,
         epoch=package.epoch or "0",
         version=package.version,
@@ -89,11 +97,8 @@ def read_rpm(path: Path, *, sha256: str | None = None, cache: Path | None = None
         conflicts=_capabilities(package.conflicts),
         obsoletes=_capabilities(package.obsoletes),
         files=tuple(folder + name for _, folder, name, *_ in package.files),
-        sha256=digest,
+        sha256=sha256,
     )
-    if kept is not None:
-        write_atomically(kept, info.model_dump_json(), durable=False)
-    return info
 
 
 def _capabilities(entries: Iterable[Sequence[str | None]]) -> tuple[str, ...]:

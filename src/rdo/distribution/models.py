@@ -101,7 +101,8 @@ class RpmRepository(Data):
 
     id: str
     baseurl: str
-    gpgkey: str | None = None
+    gpgkey: str | None = Field(default=None, description="address of the key that its packages are signed by")
+    repo_gpgcheck: bool = Field(default=False, description="whether that key signs its metadata as well")
 
 
 class DnfRoot(Data):

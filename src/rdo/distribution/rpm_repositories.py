@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from rdo.common.errors import InputError, RdoError
-from rdo.distribution.models import DnfRoot, Platform, Provided
+from rdo.distribution.models import DnfRoot, Platform, Provided, RpmRepository
 
 _DIST = re.compile(r"python(?P<python>3(?:\.\d+)?)dist\((?P<name>[^)\[]+)\)\Z")
 _TIMEOUT = 600.0  # seconds for one file of metadata
@@ -46,23 +46,52 @@ def addresses(platform: Platform, environ: Mapping[str, str] | None = None) -> l
 
     ``$releasever`` and ``$basearch`` are dnf's; ``RDO_EL_MIRROR``, which has no default, is a setting.
 
-    :raises InputError: a variable is not known
+    :raises InputError: a variable is not known, or not set
     """
     assert isinstance(platform.root, DnfRoot)
+    said = os.environ if environ is None else environ
     variables = {"releasever": platform.root.releasever, "basearch": platform.architecture}
-    mirror = (os.environ if environ is None else environ).get("RDO_EL_MIRROR")
-    if mirror:
+    if mirror := said.get("RDO_EL_MIRROR"):
         variables["RDO_EL_MIRROR"] = mirror.rstrip("/")
+    return [_filled(repository, platform, variables) for repository in platform.root.repositories]
+
+
+def resolved(platform: Platform, environ: Mapping[str, str] | None = None) -> tuple[RpmRepository, ...]:
+    """Return a platform's repositories as dnf can take them: with addresses that have no variables.
+
+    ``RDO_EL_KEY``, where it is set, is the file or address of the key instead of the one that the data names.
+
+    :raises InputError: a variable is not known, or not set
+    """
+    assert isinstance(platform.root, DnfRoot)
+    said = os.environ if environ is None else environ
     found = []
-    for repository in platform.root.repositories:
-        text = re.sub(r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], match[0]), repository.baseurl)
-        if "$" in text:
-            raise InputError(
-                f"Repository {repository.id} of {platform.name} is at {text}, which has an unknown variable.",
-                hint="Set RDO_EL_MIRROR to the folder or address of a mirror, or name the repositories.",
-            )
-        found.append(text)
-    return found
+    for repository, place in zip(platform.root.repositories, addresses(platform, environ), strict=True):
+        key = (said.get("RDO_EL_KEY") if repository.gpgkey else None) or repository.gpgkey
+        update = {"baseurl": _url(place), "gpgkey": _url(key) if key else None}
+        found.append(repository.model_copy(update=update))
+    return tuple(found)
+
+
+def _filled(repository: RpmRepository, platform: Platform, variables: Mapping[str, str]) -> str:
+    text = re.sub(r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], match[0]), repository.baseurl)
+    if "RDO_EL_MIRROR" in text:
+        raise InputError(
+            f"{platform.name} is made from RPM repositories, and it is not said where they are"
+            " (RDO_EL_MIRROR is not set).",
+            hint="Set RDO_EL_MIRROR to the folder or address of a mirror with CentOS Stream's layout; its"
+            f" {repository.id} is looked for at {text}. Or name the repositories, where a command takes them."
+            "\nFor example: export RDO_EL_MIRROR=https://mirror.example.org/centos-stream",
+        )
+    if "$" in text:
+        raise InputError(
+            f"Repository {repository.id} of {platform.name} is at {text}, which has an unknown variable."
+        )
+    return text
+
+
+def _url(place: str) -> str:
+    return place if "://" in place else f"file://{Path(place).absolute()}"
 
 
 def _take(
