@@ -13,6 +13,7 @@ import pytest
 
 from rdo.building import roots
 from rdo.building.cleanup import clean_up
+from rdo.building.deb_packages import DebPackages
 from rdo.building.planner import RootPlanner
 from rdo.building.roots import Root, ensure_base, ensure_tools, installed
 from rdo.building.sealed import Bind
@@ -69,7 +70,9 @@ def test_debs_come_as_layers_with_what_they_need(platform: Platform, paths: Path
     script = "python3 -c 'import requests'; echo 'int main(){}' >/tmp/x.c; cc /tmp/x.c -o /tmp/x; /tmp/x"
     result = Root(tuple(layers)).sandbox(paths).run(["sh", "-ec", script])
     assert result.ok, result.tail
-    stored = next(planner.pool.layer(deb).path for deb in plan.debs if deb.name == "python3-requests")
+    assert isinstance(planner.packages, DebPackages)
+    pool = planner.packages.pool
+    stored = next(pool.layer(deb).path for deb in plan.debs if deb.name == "python3-requests")
     assert list(stored.rglob("requests/__pycache__/*.pyc")), "compiled once, not in every build"
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from rdo.building.builder import RawBuild
 from rdo.building.diagnosis import diagnose
 from rdo.building.models import Artifact, BuildRequest
-from rdo.building.planner import JUST_DB, RootPlan, RootPlanner
+from rdo.building.planner import RootPlan, RootPlanner
 from rdo.building.roots import ensure_build_root
+from rdo.building.rpm_layers import JUST_DB
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult, scratch_folder
 from rdo.building.store import Store
@@ -108,9 +109,7 @@ def _build(
     database, out = folder / "db", folder / "out"
     database.mkdir()
     out.mkdir()
-    for number, path in enumerate(
-        [*planner.stub_rpms(plan.stubs).values(), *map(planner.rpm_file, plan.rpms)]
-    ):
+    for number, path in enumerate(planner.database(plan)):
         _link(path, database / f"{number}.rpm")
     binds = [
         Bind(folder / "in", "/run/rdo/in"),
