@@ -25,6 +25,7 @@ _NETWORK = re.compile(
     r"|Could not resolve host|NewConnectionError|nodename nor servname).*$",
     re.MULTILINE,
 )
+_DENIED = re.compile(r"^.*(?:Permission denied|Read-only file system).*$", re.MULTILINE)
 _BLOCKS = (
     "Failed build dependencies:",
     "Installed (but unpackaged) file(s) found:",
@@ -67,6 +68,12 @@ def diagnose(log: str, records: Sequence[RpmInfo], platform: Platform) -> Diagno
     errors = [
         line for line in lines if line.startswith("error: ") or re.match(r"\w*(?:Error|Exception): ", line)
     ]
+    denied = _DENIED.findall(log)
+    if denied and all(line.startswith("error: Bad exit status") for line in errors):
+        return Diagnosis(
+            "\n".join([denied[-1].strip()[:300], *dict.fromkeys(errors)]),
+            "A build has no rights beyond its build folder, the buildroot and /tmp.",
+        )
     if errors:
         return Diagnosis("\n".join(dict.fromkeys(errors[-6:])))
     return Diagnosis("\n".join(line for line in lines[-8:] if line) or "It failed without a word.")

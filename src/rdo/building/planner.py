@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import RLock
 
 from rdo.building.debs import Deb
+from rdo.building.integrity import CacheError, Inspector, set_aside
 from rdo.building.platform_packages import Chosen, PlatformPackages, open_packages
 from rdo.building.platform_records import asked, offered
 from rdo.building.roots import Layer, Root
@@ -74,6 +75,7 @@ class RootPlanner:
         self._base = {info.sha256 for info in self.packages.base}
         # Workers of a cluster that somebody else runs may have many threads.
         self._lock = RLock()
+        self._inspector = Inspector()
         self._names_in: dict[str, tuple[set[str], set[str]]] = {}
 
     @property
@@ -115,10 +117,24 @@ class RootPlanner:
         """Fetch and unpack what a plan needs and return its layers, topmost first.
 
         :param rpms: where our RPMs lie, by SHA-256; only those of the plan are looked at
+        :raises CacheError: the platform's own layers are gone or damaged; a new planner makes them anew
         """
+        layers = [*(self._layers.layer(info) for info in plan.rpms), *self.packages.layers(plan.chosen)]
+        set_aside(self._inspector.damaged(layer for layer in layers if layer.path.parent.exists()))
         self.packages.fetch(plan.chosen, progress)
         self._layers.unpack(plan.rpms, rpms)
-        return [*(self._layers.layer(info) for info in plan.rpms), *self.packages.layers(plan.chosen)]
+        self.inspect(layers)
+        return layers
+
+    def inspect(self, layers: Sequence[Layer], *, again: bool = False) -> None:
+        """Make sure that layers are there and whole; set aside what is not.
+
+        :param again: count the entries also of those that were in order before
+        :raises CacheError: some layers were not in order
+        """
+        if damaged := self._inspector.damaged(layers, again=again):
+            set_aside(damaged)
+            raise CacheError(damaged)
 
     def database(self, plan: RootPlan) -> list[Path]:
         """Return RPM files whose headers tell a root's rpmdb what it holds beyond the base.

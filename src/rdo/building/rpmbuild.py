@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from rdo.building.builder import RawBuild
 from rdo.building.diagnosis import diagnose
+from rdo.building.integrity import CacheError
 from rdo.building.models import Artifact, BuildRequest
 from rdo.building.planner import RootPlan, RootPlanner
 from rdo.building.roots import ensure_build_root
 from rdo.building.rpm_layers import JUST_DB
 from rdo.building.rpminfo import RpmInfo, read_rpm
-from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult, scratch_folder
+from rdo.building.sealed import Bind, Limits, Sandbox, SandboxError, SealedResult, scratch_folder
 from rdo.building.store import Store
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -48,13 +49,18 @@ def build_in_root(
     planner: RootPlanner,
     folder: Path,
     progress: Progress | None = None,
+    *,
+    limits: Limits | None = None,
 ) -> RawBuild:
     """Build a package; what comes out lies in ``folder``.
 
     :param available: packages of ours that may satisfy build requirements
     :param rpms: where they lie, by SHA-256
     :param folder: an empty folder for this build alone
+    :param limits: what the build may use; its time is limited by the request in any case
     :raises UnsatisfiedError: a build requirement can't be satisfied
+    :raises CacheError: the cache changed under the build
+    :raises SandboxError: the sandbox or the machine failed, not the package
     :raises RdoError: the root could not be made
     """
     plan = planner.plan(request.build_requires, available, what=request.package)
@@ -64,7 +70,8 @@ def build_in_root(
     for source in request.sources:
         _link(source.path, inputs / source.filename)
     command = ["rpmbuild", "-ba", *_options(request.with_check), f"{_TOP}/SPECS/{request.package}.spec"]
-    return _build(command, plan, rpms, planner, folder, request.timeout, progress)
+    limits = replace(limits or Limits(), timeout=request.timeout)
+    return _build(command, plan, rpms, planner, folder, limits, progress)
 
 
 def rebuild(
@@ -88,7 +95,7 @@ def rebuild(
     # -ba of what is inside rather than --rebuild: the same stages as the first build, so the same files.
     script = f'rpm -i "$1" {_TOP}/SOURCES/package.src.rpm && exec rpmbuild -ba "$@" {_TOP}/SPECS/*.spec'
     command = ["sh", "-c", script, "rebuild", *_options(with_check)]
-    return _build(command, plan, rpms, planner, folder, timeout, None)
+    return _build(command, plan, rpms, planner, folder, Limits(timeout=timeout), None)
 
 
 def _options(with_check: bool) -> list[str]:
@@ -102,7 +109,7 @@ def _build(
     rpms: Mapping[str, Path],
     planner: RootPlanner,
     folder: Path,
-    timeout: float,
+    limits: Limits,
     progress: Progress | None,
 ) -> RawBuild:
     layers = planner.ensure(plan, rpms, progress)
@@ -117,11 +124,15 @@ def _build(
         Bind(out, "/run/rdo/out", writable=True),
     ]
     log = folder / "build.log"
-    limits = Limits(timeout=timeout)
     sandbox = Sandbox([layer.path for layer in layers], scratch_folder(planner.paths))
-    result = sandbox.run(
-        command, cwd="/builddir", binds=binds, log=log, limits=limits, before=_BEFORE, after=_AFTER
-    )
+    try:
+        result = sandbox.run(
+            command, cwd="/builddir", binds=binds, log=log, limits=limits, before=_BEFORE, after=_AFTER
+        )
+    except SandboxError:
+        planner.inspect(layers, again=True)
+        raise
+    planner.inspect(layers, again=not result.ok)
     if not result.ok:
         return _failure(result, plan, planner, log, limits)
     made = sorted(path for path in out.iterdir() if path.is_file() and not path.is_symlink())
@@ -206,7 +217,25 @@ class RootBuilder:
         """
         infos = self.infos(artifacts, store)
         places = _Places(store, {info.sha256 for info in infos})
-        return build_in_root(request, infos, places, self.planner, folder)
+        try:
+            return self._build(request, infos, places, folder / "first")
+        except CacheError:
+            # What was damaged has been set aside. A new planner makes it anew; only the same root will do,
+            # since the build's identity is known already.
+            before = self.planner.plan(request.build_requires, infos, what=request.package).layers
+            _planner.cache_clear()
+            if self.planner.plan(request.build_requires, infos, what=request.package).layers != before:
+                raise
+            return self._build(request, infos, places, folder / "second")
+
+    def _build(
+        self, request: BuildRequest, infos: Sequence[RpmInfo], places: Mapping[str, Path], folder: Path
+    ) -> RawBuild:
+        try:
+            return build_in_root(request, infos, places, self.planner, folder)
+        except OSError as error:
+            # A full disk, too many open files: nothing that the package could help.
+            raise SandboxError(f"This machine failed the build of {request.package}: {error}") from error
 
     def infos(self, artifacts: Sequence[Artifact], store: Store) -> list[RpmInfo]:
         """Return what artifacts say of themselves, source RPMs left out."""

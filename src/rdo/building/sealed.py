@@ -8,6 +8,7 @@ leaves neither processes nor mounts, only a folder of symbolic links that :mod:`
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import selectors
@@ -70,10 +71,14 @@ exec bwrap --bind "$work/m/r" / --proc /proc --dev /dev --bind "$work/m/s" /dev/
 _WRAPPER = r"""
 before=$1 after=$2
 shift 2
+trap 'echo "sandbox: set-up failed"; exit 125' EXIT
 if [ -n "$before" ]; then eval "$before" || exit; fi
+trap - EXIT
 "$@"
 status=$?
+trap 'echo "sandbox: results were lost"; exit 125' EXIT
 if [ -n "$after" ]; then eval "$after" || exit; fi
+trap - EXIT
 exit $status
 """
 
@@ -91,7 +96,11 @@ _DROP = (
 
 
 class SandboxError(RdoError):
-    """The sandbox itself could not be set up: a mount failed, a program is missing."""
+    """The sandbox or the machine failed, not the command in it.
+
+    A mount failed, a program is missing, preparations inside failed, results could not be copied out, or the
+    kernel ran out of memory.
+    """
 
 
 @dataclass(frozen=True)
@@ -209,7 +218,7 @@ class Sandbox:
         :param input: bytes for its standard input, which is empty otherwise
         :param keep: folder whose ``root`` collects the changes, as a layer for later; with it there is no
             build user. Its ``work`` is of no use afterwards
-        :raises SandboxError: the sandbox could not be set up
+        :raises SandboxError: the sandbox failed, ``before`` or ``after`` did, or memory ran out
         """
         limits = limits or Limits()
         inside = ["/bin/sh", "-c", _WRAPPER, "sealed", before, after]
@@ -278,7 +287,7 @@ def _short(number: int) -> str:
 def _supervise(command: Sequence[str], log: Path | None, limits: Limits, input: bytes | None) -> SealedResult:
     # LIBMOUNT_FORCE_MOUNT2: newer versions of mount(8) hand options over in pieces of 256 bytes at most.
     env = {"PATH": _HOST_PATH, "LANG": "C.UTF-8", "LIBMOUNT_FORCE_MOUNT2": "always", "INNER": _INNER}
-    began = time.monotonic()
+    began, victims = time.monotonic(), _out_of_memory()
     try:
         process = subprocess.Popen(
             list(command),
@@ -313,9 +322,16 @@ def _supervise(command: Sequence[str], log: Path | None, limits: Limits, input: 
     text = tail.decode(errors="replace")
     last = text.rstrip().rpartition("\n")[2]
     if status == 125 and last == "sandbox: set-up failed":
-        raise SandboxError(f"A sandbox can't be set up here: {text.strip()}")
+        raise SandboxError(f"A sandbox can't be set up here: {text.strip()[-2000:]}")
+    if status == 125 and last == "sandbox: results were lost":
+        raise SandboxError(f"What was made in a sandbox can't be copied out: {text.strip()[-2000:]}")
     if status == 1 and last.startswith("bwrap: "):
         raise SandboxError(f"A sandbox can't be set up here: {last}")
+    if status != 0 and not timed_out and not flooded and _out_of_memory() > victims:
+        raise SandboxError(
+            "The machine ran out of memory, and the kernel ended processes, while this ran.",
+            hint="Run it again with fewer --jobs, or on a machine with more memory.",
+        )
     return SealedResult(
         status=128 - status if status < 0 else status,
         seconds=time.monotonic() - began,
@@ -323,6 +339,15 @@ def _supervise(command: Sequence[str], log: Path | None, limits: Limits, input: 
         flooded=flooded,
         tail=text,
     )
+
+
+def _out_of_memory() -> int:
+    """Return how many processes the kernel has ended for want of memory; 0 where it doesn't say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def _drain(

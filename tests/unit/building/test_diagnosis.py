@@ -34,6 +34,11 @@ RECORDS = [
             "python3dist(oslo-config)",
         ),
         ("ModuleNotFoundError: No module named 'yaml'\n", "No module named 'yaml'", "python3dist(pyyaml)"),
+        (
+            "sh: cannot create /usr/x: Permission denied\nerror: Bad exit status from x (%check)\n",
+            "cannot create /usr/x: Permission denied\nerror: Bad exit status",
+            "no rights beyond",
+        ),
         ("/var/tmp/rpm-tmp.x: line 33: git: command not found\n", "git: command not found", "git"),
         ("/var/tmp/rpm-tmp.x: 33: git: not found\n", "git: not found", "/usr/bin/git"),
         (
