@@ -31,6 +31,9 @@ class DebPackages:
     :raises RdoError: the base root could not be made
     """
 
+    #: Stubs have no conditions.
+    standing: Sequence[RpmInfo] = ()
+
     def __init__(self, platform: Platform, paths: Paths, progress: Progress | None = None) -> None:
         self.platform, self.paths = platform, paths
         self.root = ensure_build_root(platform, paths, progress)

@@ -171,7 +171,9 @@ class RootPlanner:
             sorted((i for i in theirs if i.sha256 in self._base), key=_order), priority=_BASE, only=names
         )
         universe.add(sorted((i for i in theirs if i.sha256 not in self._base), key=_order), only=names)
-        return universe.solve(wanted)
+        taken = {info.name for info in chosen}
+        standing = [info for info in self.packages.standing if info.name not in taken]
+        return universe.solve(wanted, install=standing)
 
     def _relevant(
         self, wanted: Sequence[str], ours: Sequence[RpmInfo]
@@ -182,9 +184,10 @@ class RootPlanner:
         """
         left = {info.sha256: info for info in ours}
         chosen: list[RpmInfo] = []
-        theirs: dict[str, RpmInfo] = {}
+        theirs = {info.sha256: info for info in self.packages.standing}
         reached: set[str] = set()
         names = {name for requirement in wanted for name in capability_names(requirement)}
+        names |= {name for info in theirs.values() for name in self._capabilities(info)[1]}
         while names:
             reached |= names
             found = [info for info in left.values() if not self._capabilities(info)[0].isdisjoint(names)]

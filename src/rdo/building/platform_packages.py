@@ -46,6 +46,10 @@ class PlatformPackages(Protocol):
         """What the minimal root has."""
 
     @property
+    def standing(self) -> Sequence[RpmInfo]:
+        """What of the base a solver must take as installed, since conditions may hang on it."""
+
+    @property
     def records(self) -> Sequence[RpmInfo]:
         """What is offered, as far as is known now; the base is among it."""
 

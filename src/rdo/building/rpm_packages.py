@@ -63,7 +63,7 @@ class RpmPackages:
     def __init__(self, source: RpmSource, root: Root, tools: Root, paths: Paths) -> None:
         self._layers = RpmLayers(root, paths)
         self.root = Root((_rpmdb(root, paths), *root.layers))
-        self.base = installed_rpms(self.root, paths)
+        self.base = self.standing = installed_rpms(self.root, paths)
         self.pool = RpmPool(source, root.id, tools, self._layers, paths)
         names = {info.name for info in self.base}
         offers = [info for info in self.pool.records() if info.name not in names]
@@ -117,7 +117,8 @@ class RpmPackages:
 def installed_rpms(root: Root, paths: Paths) -> list[RpmInfo]:
     """Return what a root's rpmdb says is installed; the answer is kept.
 
-    Requirements are left out, since what is installed stands; keys are no packages.
+    Plain requirements are left out, since what is installed stands. Rich ones stay: ``(annobin if gcc)`` may
+    ask for more as more comes. Keys are no packages.
 
     :raises RdoError: the rpmdb can't be read, or it is empty
     """
@@ -143,12 +144,12 @@ def installed_rpms(root: Root, paths: Paths) -> list[RpmInfo]:
 
 _QUERY = (
     r"N %{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\n[P %{PROVIDENEVRS}\n]"
-    r"[C %{CONFLICTNEVRS}\n][O %{OBSOLETENEVRS}\n][F %{FILENAMES}\n]\n"
+    r"[R %{REQUIRENEVRS}\n][C %{CONFLICTNEVRS}\n][O %{OBSOLETENEVRS}\n][F %{FILENAMES}\n]\n"
 )
 
 
 def _installed(block: str) -> RpmInfo:
-    said: dict[str, list[str]] = {kind: [] for kind in "NPCOF"}
+    said: dict[str, list[str]] = {kind: [] for kind in "NPRCOF"}
     for line in block.splitlines():
         if line[:1] in said and line[1:2] == " ":
             said[line[0]].append(line[2:])
@@ -160,6 +161,7 @@ def _installed(block: str) -> RpmInfo:
         release="" if release == "(none)" else release,
         arch="noarch" if architecture == "(none)" else architecture,
         provides=tuple(said["P"]),
+        requires=tuple(text for text in said["R"] if text.startswith("(")),
         conflicts=tuple(said["C"]),
         obsoletes=tuple(said["O"]),
         files=tuple(said["F"]),

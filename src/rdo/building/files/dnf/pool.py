@@ -34,6 +34,8 @@ def _open(request: dict[str, Any]) -> Any:
     conf.persistdir = "/pool/persist"
     conf.logdir = "/pool/log"
     conf.assumeyes = True
+    # Addresses have no variables left, but dnf wants this one to have a value.
+    conf.substitutions["releasever"] = "0"
     conf.module_platform_id = request["module_platform"]
     if hasattr(conf, "optional_metadata_types"):
         conf.optional_metadata_types = ["filelists"]
