@@ -7,7 +7,7 @@ RDO_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 rdo_system_packages() {
     # command -> package, on Debian and on EL (the EL column has not been run on EL yet)
-    local missing_deb=() missing_el=() command deb el
+    local missing_deb=() missing_el=() command deb el python
     while read -r command deb el; do
         if ! command -v "$command" >/dev/null 2>&1; then
             missing_deb+=("$deb"); missing_el+=("$el")
@@ -20,11 +20,15 @@ nsenter util-linux util-linux
 ssh openssh-client openssh-clients
 git git git-core
 TABLE
-    if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
-        missing_deb+=(python3-venv); missing_el+=(python3)
+    if ! python=$(rdo_find_python 2>/dev/null); then
+        # EL 9's own python3 is 3.9; 3.12 is beside it.
+        missing_deb+=(python3-venv); missing_el+=(python3.12)
+    elif ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        missing_deb+=("${python##*/}-venv"); missing_el+=("${python##*/}")
     fi
     [ ${#missing_deb[@]} -eq 0 ] && return 0
     if [ "$(id -u)" -ne 0 ]; then
+        command -v dnf >/dev/null 2>&1 && missing_deb=("${missing_el[@]}")
         echo "Missing: ${missing_deb[*]}. Install them (as root), then run this again." >&2
         return 2
     fi
@@ -34,6 +38,10 @@ TABLE
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing_deb[@]}" >&2
     elif command -v dnf >/dev/null 2>&1; then
         echo "Installing ${missing_el[*]}" >&2
+        # debootstrap is in EPEL, whose release package CentOS Stream has; elsewhere EPEL is to be enabled first.
+        case " ${missing_el[*]} " in
+            *" debootstrap "*) dnf install -y -q epel-release >&2 || true ;;
+        esac
         dnf install -y -q "${missing_el[@]}" >&2
     else
         echo "Neither apt-get nor dnf is here; install ${missing_deb[*]} by hand." >&2

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from rdo.building.models import BuildRequest, SourceFile
+from rdo.building.platform_packages import is_configured
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -121,7 +122,7 @@ class _LazyHooks:
 
 
 def _can_run_hooks(platform: Platform) -> bool:
-    return platform.root.kind == "debootstrap" and os.geteuid() == 0
+    return os.geteuid() == 0 and is_configured(platform)
 
 
 def requests_of(

@@ -15,6 +15,7 @@ from rdo.building.debs import Deb
 from rdo.building.roots import Layer, Root
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.solver import Unsatisfied
+from rdo.common.errors import InputError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import DnfRoot, Platform
@@ -94,6 +95,15 @@ def open_packages(platform: Platform, paths: Paths, progress: Progress | None = 
     from rdo.building.deb_packages import DebPackages
 
     return DebPackages(platform, paths, progress)
+
+
+def is_configured(platform: Platform) -> bool:
+    """Say whether it is known where a platform's packages come from."""
+    try:
+        require_configured(platform)
+    except InputError:
+        return False
+    return True
 
 
 def require_configured(platform: Platform) -> None:

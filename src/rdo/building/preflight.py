@@ -81,7 +81,8 @@ def _programs() -> list[Shortcoming]:
     names = sorted({packages.get(tool, "util-linux" if tool in _UTIL else tool) for tool in missing})
     if not missing:
         return []
-    return [Shortcoming(f"Missing: {', '.join(missing)}.", f"Install: apt-get install {' '.join(names)}")]
+    installer = "apt-get" if shutil.which("apt-get") or not shutil.which("dnf") else "dnf"
+    return [Shortcoming(f"Missing: {', '.join(missing)}.", f"Install: {installer} install {' '.join(names)}")]
 
 
 _UTIL = ("unshare", "mount")

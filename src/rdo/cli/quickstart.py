@@ -14,7 +14,9 @@ def quickstart(
     release: Annotated[
         str | None, typer.Option("--release", help="The series; the newest by default.")
     ] = None,
-    platform: Annotated[str | None, typer.Option("--platform", help="The platform to build for.")] = None,
+    platform: Annotated[
+        str | None, typer.Option("--platform", help="The platform to build for; debian13 by default.")
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Name of the test host.")] = "keystone",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Destroy an existing host of that name first.")
@@ -40,7 +42,8 @@ def quickstart(
     paths = Paths.from_environment()
     distribution = open_distribution(paths)
     series = choose_release(release, distribution)
-    base = choose_platform(platform, series, distribution)
+    # Also on EL: it is what test hosts can be made of.
+    base = choose_platform(platform or "debian13", series, distribution)
     with progress() as report:
         outcome = job.run(distribution, series, base, paths, report, name=host, fresh=fresh, jobs=jobs)
     counts = outcome.made.summary.counts()

@@ -65,6 +65,7 @@ def run(
     :raises UnbuiltError: packages failed; the message says which and why
     :raises RdoError: as the rooms do
     """
+    image.require_hosts(platform)
     hosts.require_root()
     clock = _Clock()
     if fresh and name in {host.name for host in hosts.list_hosts(paths)}:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rdo.building.pipeline import Prepared, prepare
+from rdo.building.platform_packages import require_configured
 from rdo.building.rpmbuild import RootBuilder
 from rdo.building.run import RunContext, RunSummary
 from rdo.building.session import default_jobs, make_engine, run_requests, run_session
@@ -50,8 +51,10 @@ def make_repository(
     :param jobs: builds at once, one a processor by default
     :param scheduler: address of a dask scheduler; an embedded cluster by default
     :param address: what clients reach the folder of repositories by
+    :raises InputError: it is not said where the platform's packages are; nothing was begun
     :raises RdoError: as the rooms do, before or between builds; a failed build is in the summary instead
     """
+    require_configured(platform)
     with run_session(paths, platform.name, release.series, progress):
         prepared = prepare(distribution, release, platform, asked, paths, progress)
         builder = RootBuilder.make(platform, paths, progress)

@@ -67,3 +67,25 @@ def test_log_and_reason(house: House, capsys: pytest.CaptureFixture[str]) -> Non
     assert rdo("log", "nova") == 1
     assert "rdo log python-oslo-log" in capsys.readouterr().err
     assert rdo("log", "nobody") == 2
+
+
+@pytest.mark.parametrize(("mirror", "words"), [("", "RDO_EL_MIRROR is not set"), ("/nowhere", "/nowhere/")])
+def test_el_without_a_mirror_is_refused_before_any_work(
+    house: House,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mirror: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv("RDO_EL_MIRROR", mirror)
+    before = sorted(house.paths.state.rglob("*"))
+    assert rdo("build", "keystone", "--platform", "el10") == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Set RDO_EL_MIRROR" in said or "RDO_EL_MIRROR names" in said
+    assert sorted(house.paths.state.rglob("*")) == before
+
+
+def test_quickstart_on_what_hosts_cannot_be_made_of(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rdo("quickstart", "--platform", "el10") == 2
+    assert "Test hosts of el10 can't be made yet" in capsys.readouterr().err

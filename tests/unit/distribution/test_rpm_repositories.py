@@ -6,7 +6,7 @@ import pytest
 from rdo.common.errors import InputError, RdoError
 from rdo.distribution.models import DnfRoot, Platform, RpmRepository
 from rdo.distribution.platform_import import import_platform
-from rdo.distribution.rpm_repositories import addresses
+from rdo.distribution.rpm_repositories import addresses, resolved
 
 
 def platform(baseurl: str = "${RDO_EL_MIRROR}/$releasever/$basearch/") -> Platform:
@@ -87,3 +87,29 @@ def test_the_mirror_is_a_setting() -> None:
 def test_what_is_no_repository(tmp_path: Path) -> None:
     with pytest.raises(RdoError, match="can't be read"):
         import_platform(platform(), tmp_path, repositories=[str(tmp_path)])
+
+
+def test_dnf_gets_addresses_without_variables(tmp_path: Path) -> None:
+    (one,) = resolved(platform(), {"RDO_EL_MIRROR": str(tmp_path)})
+    assert (one.baseurl, one.gpgkey) == (f"file://{tmp_path}/10/x86_64", None)
+    (one,) = resolved(platform(), {"RDO_EL_MIRROR": "https://mirror.example.org/el/", "RDO_EL_KEY": "/k"})
+    assert one.baseurl == "https://mirror.example.org/el/10/x86_64/"
+    assert one.gpgkey is None, "a repository without a key stays so"
+
+
+def test_key_can_be_replaced() -> None:
+    signed = platform()
+    assert isinstance(signed.root, DnfRoot)
+    repository = signed.root.repositories[0].model_copy(update={"gpgkey": "https://example.org/key"})
+    signed = signed.model_copy(
+        update={"root": signed.root.model_copy(update={"repositories": (repository,)})}
+    )
+    environ = {"RDO_EL_MIRROR": "http://m"}
+    assert resolved(signed, environ)[0].gpgkey == "https://example.org/key"
+    assert resolved(signed, {**environ, "RDO_EL_KEY": "/key.asc"})[0].gpgkey == "file:///key.asc"
+
+
+def test_missing_mirror_is_said_with_how_to_set_it() -> None:
+    with pytest.raises(InputError, match="RDO_EL_MIRROR is not set") as caught:
+        resolved(platform(), {})
+    assert "export RDO_EL_MIRROR=" in (caught.value.hint or "")

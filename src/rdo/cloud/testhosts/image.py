@@ -116,8 +116,7 @@ def ensure_host_base(
     :raises InputError: hosts of this platform can't be made, or not root
     :raises RdoError: a package could not be installed; the message has apt's last lines
     """
-    if not isinstance(platform.root, DebootstrapRoot):
-        raise InputError(f"Test hosts of {platform.name} can't be made yet; take debian13.")
+    require_hosts(platform)
     base = ensure_base(platform, paths, progress)
     root = ensure_grown(
         Root((base,)),
@@ -138,6 +137,17 @@ def ensure_host_base(
         )
     top = _ensure_settings(platform, root, base, paths, progress or SilentProgress())
     return [top, *(layer.path for layer in root.layers)]
+
+
+def require_hosts(platform: Platform) -> None:
+    """Do nothing where test hosts of a platform can be made.
+
+    :raises InputError: they can't
+    """
+    if not isinstance(platform.root, DebootstrapRoot):
+        raise InputError(
+            f"Test hosts of {platform.name} can't be made yet.", hint="Take debian13: --platform debian13"
+        )
 
 
 def host_files(platform: Platform) -> dict[str, tuple[bytes, int]]:
