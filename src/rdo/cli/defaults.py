@@ -15,11 +15,14 @@ _OS_RELEASE = Path("/etc/os-release")
 
 
 def open_distribution(paths: Paths | None = None) -> Distribution:
-    """Open the distribution's data of this installation.
+    """Open the distribution's data of this installation, and check all of it; that takes 0.1 s.
 
     :raises InputError: it can't be found
+    :raises DataError: all mistakes in all files
     """
-    return Distribution.load((paths or Paths.from_environment()).distribution)
+    distribution = Distribution.load((paths or Paths.from_environment()).distribution)
+    distribution.check()
+    return distribution
 
 
 def choose_release(

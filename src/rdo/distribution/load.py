@@ -6,7 +6,7 @@ Folders below the distribution's: ``releases/<series>.yaml`` and ``.lock``, ``pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -196,18 +196,35 @@ class Distribution:
         return description
 
     def _problems_between(self) -> list[Problem]:
-        """Find projects of ``packages/`` that no release has."""
+        """Find descriptions that nothing would read: of projects that no release has under that very name."""
         known: set[str] = set()
+        names: dict[str, str] = {}
         for release in self._releases.values():
-            known |= {*release.projects, *release.pins}
+            own = {project.dist: name for name, project in release.projects.items()}
+            names |= own
+            known |= release.projects.keys() | (release.pins.keys() - own.keys())
         if not known:
             return []
-        folders = {file.parent for file in (self.path / "packages").glob("*/package.yaml")}
-        return [
-            Problem(folder / "package.yaml", 0, f"no release has a project named {folder.name!r}")
-            for folder in folders
-            if folder.name not in known
-        ]
+        folders = sorted(file.parent for file in (self.path / "packages").glob("*/package.yaml"))
+        return [_unread(folder, known, names) for folder in folders if folder.name not in known]
+
+
+def _unread(folder: Path, known: Iterable[str], names: Mapping[str, str]) -> Problem:
+    """Make the problem of a description whose folder has no project's name.
+
+    :param names: canonical index name -> name of OpenStack's project
+    """
+    from packaging.utils import canonicalize_name
+
+    project = names.get(canonicalize_name(folder.name))
+    if project is not None:
+        message = f"a second description of {project}: only the folder of that name counts"
+        if not (folder.parent / project / "package.yaml").is_file():
+            message = f"it describes {project}: the folder must have that name"
+    else:
+        unknown = UnknownNameError("project", folder.name, known)
+        message = f"no release has a project named {folder.name!r}. {unknown.hint or ''}".rstrip()
+    return read_yaml(folder / "package.yaml").problem(("project",), message)
 
 
 def package_folders(distribution: Distribution) -> Mapping[str, Path]:

@@ -144,7 +144,7 @@ class Platform(Data):
     )
     own: frozenset[str] = Field(
         default=frozenset(),
-        description="index names of OpenStack's projects: ours to provide, so what the platform has is hidden",
+        description="index names of OpenStack's projects: ours to provide, what the platform has is hidden",
     )
     build_tools: tuple[str, ...] = Field(
         default=(), description="index names always taken from the platform (the macro bootstrap)"

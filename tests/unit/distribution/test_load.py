@@ -120,8 +120,9 @@ def test_all_mistakes_of_all_files_come_together(folder: Path) -> None:
 
 def test_mistakes_between_files(folder: Path) -> None:
     shutil.copytree(folder / "packages/keystone", folder / "packages/nova")
-    (folder / "packages/glance").mkdir()
-    (folder / "packages/glance/package.yaml").write_text("project: glance\n")
+    for name in ("keyston", "openstack-placement", "Keystone"):
+        (folder / "packages" / name).mkdir()
+        (folder / "packages" / name / "package.yaml").write_text(f"# first\nproject: {name}\n")
     release = RELEASE.replace("[debian13]", "[debian13, el11]").replace(
         "dist: openstack-placement", "dist: keystone"
     )
@@ -130,14 +131,20 @@ def test_mistakes_between_files(folder: Path) -> None:
     (folder / "platforms/el11.yml").write_text("")
     with pytest.raises(DataError) as caught:
         Distribution.load(folder).check()
-    found = {(p.file.relative_to(folder).as_posix(), p.line): p.message for p in caught.value.problems}
+    found = {(p.file.relative_to(folder).as_posix(), p.line, p.message) for p in caught.value.problems}
+    place = "it describes placement: the folder must have that name"
     assert found == {
-        ("releases/2026.1.yaml", 1): "the file is named 2026.1, it says 2026.2",
-        ("releases/2026.1.yaml", 5): "there is no platform named 'el11'",
-        ("releases/2026.1.yaml", 8): "keystone is made by keystone already",
-        ("packages/nova/package.yaml", 1): "the folder is named nova, the file says keystone",
-        ("packages/nova/package.yaml", 0): "no release has a project named 'nova'",
-        ("packages/glance/package.yaml", 0): "no release has a project named 'glance'",
+        ("releases/2026.1.yaml", 1, "the file is named 2026.1, it says 2026.2"),
+        ("releases/2026.1.yaml", 5, "there is no platform named 'el11'"),
+        ("releases/2026.1.yaml", 8, "keystone is made by keystone already"),
+        ("packages/nova/package.yaml", 1, "the folder is named nova, the file says keystone"),
+        ("packages/nova/package.yaml", 1, "no release has a project named 'nova'."),
+        ("packages/keyston/package.yaml", 2, "no release has a project named 'keyston'. Nearest: keystone."),
+        ("packages/openstack-placement/package.yaml", 2, place),
+        (
+            *("packages/Keystone/package.yaml", 2),
+            "a second description of keystone: only the folder of that name counts",
+        ),
     }
 
 
