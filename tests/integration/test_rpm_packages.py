@@ -19,7 +19,7 @@ from rdo.building.deb_packages import DebPackages
 from rdo.building.models import BuildRequest
 from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.platform_packages import Chosen
-from rdo.building.roots import Root, ensure_tools
+from rdo.building.roots import Layer, Root, ensure_tools
 from rdo.building.rpm_packages import RpmPackages, source_of
 from rdo.building.rpmbuild import build_in_root
 from rdo.building.rpminfo import read_rpm
@@ -351,3 +351,18 @@ def test_records_are_read_once(bench: Bench, tmp_path: Path) -> None:
 def test_missing_folder_is_said_first(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="which is not there"):
         bench.packages(baseurl=str(tmp_path / "nothing"))
+
+
+def test_database_of_another_rpm_is_found(bench: Bench, tmp_path: Path) -> None:
+    """A base that was installed by an rpm whose database lies elsewhere."""
+    moved = bench.base.sandbox(bench.paths).run(
+        ["sh", "-ec", "mkdir -p /usr/lib/sysimage && mv /var/lib/rpm /usr/lib/sysimage/rpm"],
+        user="root",
+        keep=tmp_path / "moved",
+    )
+    assert moved.ok, moved.tail
+    layer = Layer(f"test:{tmp_path}", tmp_path / "moved" / "root")
+    paths = own(bench, tmp_path / "own")
+    source = source_of(bench.platform(), {})
+    packages = RpmPackages(source, Root((layer, *bench.base.layers)), bench.tools, paths)
+    assert [info.nevra for info in packages.base] == [info.nevra for info in bench.packages().base]
