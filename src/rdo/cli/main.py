@@ -71,10 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RdoError as error:
         print(f"rdo: {error.diagnostics()}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has gone; Python would complain again when it flushes.
-        sys.stdout = None
-        sys.exit(141)
-    except KeyboardInterrupt:
-        print("rdo: interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if _interrupted(end):
+            print("rdo: interrupted; what was finished is kept", file=sys.stderr)
+        raise
+    except OSError as error:
+        # A full disk, a folder that may not be written: the machine's state, and no defect of ours.
+        if error.filename is None:
+            raise
+        print(f"rdo: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _interrupted(end: SystemExit) -> bool:
+    """Say whether a command ended by Ctrl-C: Typer makes an exit with status 130 of that, without a word."""
+    made_of = end.__context__
+    return made_of is not None and isinstance(made_of.__cause__, KeyboardInterrupt)
