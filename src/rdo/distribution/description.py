@@ -117,7 +117,11 @@ class PackageDescription(Data):
     )
     compiled: bool | None = Field(default=None, description="where looking at the sdist gets it wrong")
     tests: bool | None = Field(default=None, description="false: no -tests subpackage")
-    extras: tuple[str, ...] | None = Field(default=None, description="only these become subpackages")
+    extras: tuple[str, ...] | None = Field(
+        default=None,
+        description="exactly these become subpackages, and what they need is always built or there; "
+        "by default those whose needs the platform offers or the package has anyway",
+    )
     imports: tuple[str, ...] = Field(default=(), description="further modules that must import")
     import_check: bool = Field(default=True, description="false where importing needs a running service")
     check: tuple[str, ...] = Field(default=(), description="shell lines of %check: the project's own tests")

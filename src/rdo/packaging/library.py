@@ -6,8 +6,9 @@ import posixpath
 
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import through_extras
+from rdo.packaging.extras import packaged_extras
 from rdo.packaging.prose import description_of, escape, summary_of, wrapped
-from rdo.packaging.spec import EVR, Draft, Subpackage, extras_of
+from rdo.packaging.spec import EVR, Draft, Subpackage
 
 _DIRECTORIES = (
     ("share/", "%{_datadir}/"),
@@ -97,15 +98,21 @@ def below_prefix(target: str) -> str:
 
 
 def _extras(draft: Draft) -> None:
-    dist, name = draft.inputs.metadata.dist, draft.inputs.metadata.name
-    for extra in extras_of(draft.inputs):
-        package = naming.extra_package(dist, extra)
+    inputs = draft.inputs
+    dist, name = inputs.metadata.dist, inputs.metadata.name
+    extras = packaged_extras(inputs.metadata, inputs.release, inputs.platform, inputs.statements)
+    for extra in extras:
+        needs = inputs.statements.of_extra(inputs.metadata, extra)
+        # an extra may be made of others; RPM's generators leave those out
+        parts = {part for need in needs if need.dist == dist for part in need.extras}
+        required = [naming.python_package(dist)]
+        required += [naming.extra_package(dist, part) for part in extras if part in parts - {extra}]
         draft.subpackages.append(
             Subpackage(
-                package,
+                naming.extra_package(dist, extra),
                 f"The extra {extra} of {name}",
                 wrapped(f"Has no files of its own; it brings what {name}[{extra}] needs."),
-                tags=[f"Requires:       {naming.python_package(dist)} = {EVR}"],
+                tags=[f"Requires:       {package} = {EVR}" for package in required],
                 files=[f"%ghost %dir {draft.sitedir}/*.dist-info"],
             )
         )
@@ -136,7 +143,7 @@ def _translations(draft: Draft) -> None:
     Third parties look for theirs inside their modules, and so does Django: those stay where they are.
     """
     inputs = draft.inputs
-    if inputs.project is None or not inputs.inspection.locales or "django" in inputs.node.runtime:
+    if inputs.project is None or not inputs.inspection.locales or "django" in inputs.node.imports:
         return
     draft.natives.add("gettext")
     package = naming.lang_package(inputs.metadata.dist)

@@ -39,15 +39,6 @@ def applicable(
     return [item for item in parsed if item.marker is None or item.marker.evaluate(context)]
 
 
-def requirements_of_extra(
-    requirements: Iterable[str], environment: Mapping[str, str], by: str, extra: str
-) -> list[Requirement]:
-    """Return what an extra needs beyond what the distribution needs without it."""
-    rows = tuple(requirements)
-    plain = {str(item) for item in applicable(rows, environment, by)}
-    return [item for item in applicable(rows, environment, by, extra=extra) if str(item) not in plain]
-
-
 def python3dist(name: str, extra: str | None = None) -> str:
     """Return RPM's name of a Python distribution: ``python3dist(oslo-config)``."""
     suffix = f"[{canonicalize_name(extra)}]" if extra else ""

@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
 
 from rdo.common.errors import RdoError
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.models import Platform, Release, SourceLock
 from rdo.packaging.asked_names import index_name
-from rdo.packaging.extras import is_for_users
+from rdo.packaging.extras import packaged_extras
 from rdo.packaging.naming import source_package
 from rdo.packaging.resolution_model import Node, Reason, Resolution
-from rdo.packaging.stated import Stated, Statements
+from rdo.packaging.stated import Stated, Statements, fits
 from rdo.upstream.models import Metadata
 
 MetadataOf = Callable[[Sequence[SourceLock]], Mapping[str, Metadata]]
@@ -136,13 +135,18 @@ class _Closure:
             pending = [
                 (dist, extra)
                 for dist in sorted(self.metadata)
-                for extra in ("", *sorted(self.demands[dist].extras))
+                for extra in ("", *self._wanted_extras(dist))
                 if (dist, extra) not in self._read
             ]
             if not pending and not wave:
                 return
             for dist, extra in pending:
                 self._take_in(dist, extra)
+
+    def _wanted_extras(self, dist: str) -> list[str]:
+        """Return the extras of something built whose requirements belong to the closure."""
+        stated = self.statements.extras(self.metadata[dist]) or ()
+        return sorted({*self.demands[dist].extras, *stated})
 
     def _take_in(self, dist: str, extra: str) -> None:
         self._read.add((dist, extra))
@@ -200,6 +204,11 @@ class _Closure:
             ]
         python = self.platform.python_version
         for dist, metadata in self.metadata.items():
+            found += [
+                f"{dist} {metadata.version} has no extra {extra}, which its package.yaml states."
+                for extra in self.statements.extras(metadata) or ()
+                if extra not in metadata.extras
+            ]
             if metadata.requires_python and not _python_fits(metadata.requires_python, python):
                 found.append(
                     f"{dist} {metadata.version} requires Python {metadata.requires_python}, "
@@ -233,8 +242,13 @@ class _Closure:
             )
         metadata = self.metadata[dist]
         runtime = self.statements.runtime(metadata)
-        extras = sorted({*demand.extras, *self._satisfied_extras(metadata)})
-        of_extras = [s for extra in extras for s in self.statements.of_extra(metadata, extra)]
+        packaged = packaged_extras(metadata, self.release, self.platform, self.statements)
+        of_extras = [
+            stated
+            for extra in sorted({*demand.extras, *packaged})
+            for stated in self.statements.of_extra(metadata, extra)
+            if stated.dist in self.demands
+        ]
         return Node(
             dist=dist,
             version=self.built[dist],
@@ -249,31 +263,24 @@ class _Closure:
             replaces_because=None if offered is None else demand.replaced_because,
         )
 
-    def _satisfied_extras(self, metadata: Metadata) -> tuple[str, ...]:
-        """Return the extras of use to users for which the closure has everything."""
-
-        def satisfied(stated: Stated) -> bool:
-            offered = self.platform.provides.get(stated.dist)
-            version = self.built.get(stated.dist) or (offered.version if offered is not None else "0")
-            return stated.dist in self.demands and fits(stated.specifier, version)
-
-        stated = {e: self.statements.of_extra(metadata, e) for e in metadata.extras if is_for_users(e)}
-        return tuple(extra for extra, needs in stated.items() if needs and all(map(satisfied, needs)))
-
     def _through_extras(self, stated: Iterable[Stated]) -> list[Stated]:
-        """Return what the extras bring that requirements name: oslo.cache[dogpile] brings dogpile."""
+        """Return what the extras bring that requirements name: oslo.cache[dogpile] brings dogpile.
+
+        Only of what is built in every closure with this requirement, since a package's own requirements
+        must not hang on what else is asked for. Of the platform's packages nobody knows.
+        """
         found: list[Stated] = []
         for item in stated:
-            metadata = self.metadata.get(item.dist)
-            for extra in sorted(item.extras) if metadata is not None else ():
-                assert metadata is not None
-                found += self.statements.of_extra(metadata, extra)
+            if item.extras and self._is_always_built(item):
+                metadata = self.metadata[item.dist]
+                for extra in sorted(item.extras):
+                    found += self.statements.of_extra(metadata, extra)
         return found
 
-
-def fits(specifier: SpecifierSet, version: str) -> bool:
-    """Tell whether a version satisfies a specifier, prereleases counting like any other."""
-    return specifier.contains(Version(version), prereleases=True)
+    def _is_always_built(self, stated: Stated) -> bool:
+        offered = self.platform.provides.get(stated.dist)
+        own = stated.dist in self.projects
+        return own or offered is None or not fits(stated.specifier, offered.version)
 
 
 def _python_fits(requires: str, python: str) -> bool:

@@ -28,7 +28,7 @@ class Node(Model):
 
     ``origin`` is ``build`` where we build it and ``platform`` where the platform's own package fits.
     ``runtime`` and ``build`` are the canonical index names of its direct requirements (runtime: with those
-    of the extras that we package and that the closure can satisfy).
+    of the extras that we package or that something asks for, as far as the closure has them).
     """
 
     dist: str

@@ -10,13 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import BuildRequirements, build_requirements
-from rdo.packaging.extras import packaged_extras
 from rdo.packaging.licences import Licence, checked_expression, spdx_of
 from rdo.packaging.prose import description_of, escape, summary_of
 from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs, SpecSource
@@ -110,27 +107,6 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
         subpackages=tuple(item.name for item in draft.subpackages),
         notes=() if draft.licence.reason is None else (f"Licence: {draft.licence.reason}",),
     )
-
-
-def extras_of(inputs: SpecInputs) -> tuple[str, ...]:
-    """Return the extras that become subpackages: those asked for, and those that the closure can have.
-
-    ``node.runtime`` names what the closure has of them; the version is the platform's or the release's pin.
-    """
-    node, closure = inputs.node, set(inputs.node.runtime)
-
-    def satisfied(requirement: Requirement) -> bool:
-        name = canonicalize_name(requirement.name)
-        pin = inputs.release.pin(name, inputs.platform.environment)
-        offered = inputs.platform.provides.get(name)
-        versions = [item.version for item in (pin, offered) if item is not None]
-        fitting = any(requirement.specifier.contains(version, prereleases=True) for version in versions)
-        return name in closure and (fitting or not versions)
-
-    possible = packaged_extras(inputs.metadata, inputs.platform.environment, satisfied)
-    allowed = inputs.stated.extras
-    chosen = possible if allowed is None else tuple(extra for extra in possible if extra in allowed)
-    return tuple(sorted({*chosen, *node.extras}))
 
 
 def _draft(inputs: SpecInputs) -> Draft:

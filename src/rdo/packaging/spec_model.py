@@ -10,6 +10,7 @@ from rdo.distribution.description import PackageDescription
 from rdo.distribution.models import Platform, Project, Release, SourceLock
 from rdo.packaging.inspection import Inspection
 from rdo.packaging.resolution_model import Node
+from rdo.packaging.stated import Statements
 from rdo.upstream.models import Metadata
 
 
@@ -39,6 +40,11 @@ class SpecInputs:
     def stated(self) -> PackageDescription:
         """The description, or one that says nothing."""
         return self.description or PackageDescription(project=self.metadata.dist)
+
+    @property
+    def statements(self) -> Statements:
+        """What the package requires on the platform, with its description's exceptions."""
+        return Statements(self.platform.environment, {self.metadata.dist: self.stated})
 
 
 @dataclass(frozen=True)

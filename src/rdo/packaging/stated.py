@@ -9,6 +9,7 @@ from functools import lru_cache
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from rdo.distribution.description import PackageDescription
 from rdo.packaging.requirements import parse_requirement, without_upper_bound
@@ -50,6 +51,13 @@ class Statements:
         plain = {stated.text for stated in self.runtime(metadata)}
         return [s for s in self._read(metadata.dist, metadata.requires_dist, extra) if s.text not in plain]
 
+    def extras(self, metadata: Metadata) -> tuple[str, ...] | None:
+        """Return the extras that a package's description wants packaged, in order; None: it has no say."""
+        description = self._descriptions.get(metadata.dist)
+        if description is None or description.extras is None:
+            return None
+        return tuple(sorted({canonicalize_name(extra) for extra in description.extras}))
+
     def build(self, metadata: Metadata) -> list[Stated]:
         """Return what building a package requires, its runtime requirements left aside."""
         return list(self._read(metadata.dist, metadata.build_system.requires, ""))
@@ -75,6 +83,11 @@ class Statements:
     def _holds(self, requirement: Requirement, extra: str) -> bool:
         assert requirement.marker is not None
         return requirement.marker.evaluate({**self._environment, "extra": extra})
+
+
+def fits(specifier: SpecifierSet, version: str) -> bool:
+    """Tell whether a version satisfies a specifier, prereleases counting like any other."""
+    return specifier.contains(Version(version), prereleases=True)
 
 
 @lru_cache(maxsize=20_000)

@@ -14,11 +14,12 @@ from rdo.packaging.requirements import (
     RequirementError,
     applicable,
     parse_requirement,
-    requirements_of_extra,
     rpm_dependency,
     without_upper_bound,
 )
+from rdo.packaging.stated import Statements
 from rdo.packaging.versions import dependency_version
+from rdo.upstream.models import Metadata
 
 _ENVIRONMENT = {"python_version": "3.13", "sys_platform": "linux", "platform_machine": "x86_64"}
 
@@ -105,8 +106,9 @@ def _plain(pool: solv.Pool, dependency: str) -> solv.Dep:
 def test_markers_and_extras() -> None:
     rows = ("a; python_version<'3'", "b>=1", "c; extra == 'x'", "b>=2; extra == 'x'", "d; extra == 'y'")
     assert [str(item) for item in applicable(rows, _ENVIRONMENT, "p")] == ["b>=1"]
-    added = requirements_of_extra(rows, _ENVIRONMENT, "p", "x")
-    assert [item.name for item in added] == ["c", "b"]
+    metadata = Metadata(name="p", dist="p", version="1", requires_dist=rows)
+    added = Statements(_ENVIRONMENT).of_extra(metadata, "x")
+    assert [item.dist for item in added] == ["c", "b"]
 
 
 @pytest.mark.parametrize(

@@ -96,18 +96,6 @@ def test_extras_that_are_asked_for_are_followed() -> None:
     assert set(with_extra.nodes) == {"keystone", "cache", "base", "pile", "ldap"}
 
 
-def test_extras_that_the_closure_satisfies_by_itself_are_in_runtime() -> None:
-    shelf = Shelf(
-        keystone=["a", "b"],
-        a=['b>=1; extra == "useful"', 'b>=9; extra == "too-new"', 'c; extra == "gone"', 'b; extra == "test"'],
-    )
-    pins = {"keystone": "1", "a": "1", "b": "2"}
-    resolution = resolve(release(pins, KEYSTONE), platform({}), ["keystone"], shelf)
-    assert resolution.nodes["a"].runtime == ("b",)
-    assert resolution.nodes["a"].imports == ()
-    assert "c" not in resolution.nodes
-
-
 def test_markers_are_the_platforms() -> None:
     shelf = Shelf(
         keystone=[

@@ -65,21 +65,6 @@ def inputs_text(name: str) -> str:
     return generate(inputs_of(name)).text
 
 
-def test_extras_are_packaged_where_the_closure_has_what_they_need() -> None:
-    inputs = inputs_of("requests")
-    assert "python3-requests+socks" in generate(inputs).subpackages
-    without = replace(inputs, node=inputs.node.model_copy(update={"runtime": ("idna",)}))
-    assert generate(without).subpackages == ("python3-requests",)
-    asked = replace(inputs, node=inputs.node.model_copy(update={"runtime": (), "extras": ("socks",)}))
-    assert generate(asked).subpackages == ("python3-requests", "python3-requests+socks")
-
-
-def test_extras_whose_version_nobody_has_are_left_out() -> None:
-    inputs = inputs_of("requests")
-    old = inputs.platform.model_copy(update={"provides": {"pysocks": Provided(version="1.0", package="x")}})
-    assert "python3-requests+socks" not in generate(replace(inputs, platform=old)).subpackages
-
-
 def test_what_extras_of_requirements_bring_is_required() -> None:
     inputs = inputs_of("tomlkit")
     node = inputs.node.model_copy(update={"imports": ("dogpile-cache",)})
@@ -227,9 +212,10 @@ def test_last_spec_and_what_changed_since(tmp_path: Path) -> None:
     old = generate(inputs_of("requests"))
     assert store.last(old.package) is None
     store.save(old)
-    new = generate(
-        changed("requests", version="2.33.0", requires_dist=("certifi>=2018", "idna<4,>=2.5", "more"))
-    )
+    stated = ("certifi>=2018", "idna<4,>=2.5", "more")
+    inputs = changed("requests", version="2.33.0", requires_dist=stated, extras=())
+    node = inputs.node.model_copy(update={"imports": ("certifi", "idna", "more")})
+    new = generate(replace(inputs, node=node))
     found = difference(old.package, store.last(old.package) or "", new.text)
     assert "+Version:        2.33.0" in found.text
     assert [str(item) for item in found.requirements if "charset" not in item.name] == [
