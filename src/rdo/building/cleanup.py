@@ -18,6 +18,8 @@ from rdo.building.sealed import scratch_folder, start_time
 from rdo.common.paths import Paths
 from rdo.common.process import run
 
+# The programs that a sandbox's chain consists of outside of its namespaces.
+_LAUNCHERS = {b"setpriv", b"prlimit", b"sh", b"unshare", b"bwrap"}
 _MARK = re.compile(r"^(?:tmp-)?(\d+)-(\d+)-[0-9a-f]+$")
 
 
@@ -59,8 +61,11 @@ def _is_abandoned_below(path: str, cache: Path) -> bool:
 
 
 def _end_processes(paths: Paths) -> list[int]:
-    """Kill processes with a dead owner's sandbox among their arguments: they are sandboxes' launchers."""
-    cache = paths.cache.resolve()
+    """Kill sandboxes' launchers whose owner is dead: they have the sandbox's folder among their arguments.
+
+    Others may have it too, such as the pager of somebody who looks at what was left.
+    """
+    scratch = scratch_folder(paths).resolve()
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -69,7 +74,9 @@ def _end_processes(paths: Paths) -> list[int]:
             arguments = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(_is_abandoned_below(argument.decode(errors="replace"), cache) for argument in arguments):
+        if arguments[0].rpartition(b"/")[2] not in _LAUNCHERS:
+            continue
+        if any(_is_abandoned_below(argument.decode(errors="replace"), scratch) for argument in arguments):
             try:
                 os.kill(int(entry.name), signal.SIGKILL)
             except (ProcessLookupError, PermissionError):

@@ -74,7 +74,8 @@ class InlineEngine:
         task = self._waiting.popleft()
         try:
             return [Ended(task.key, task.call(*task.arguments))]
-        except RdoError as error:
+        except (RdoError, OSError) as error:
+            # A full disk ends one build, as it does on a cluster, and not the whole run.
             return [Ended(task.key, None, error)]
 
     def close(self) -> None:

@@ -62,6 +62,18 @@ def test_processes_of_dead_owners_are_ended(paths: Paths) -> None:
         assert process.wait(10) != 0
 
 
+def test_somebody_who_looks_at_what_was_left_is_left_alone(paths: Paths) -> None:
+    folder = scratch_folder(paths) / f"{dead_mark()}-0"
+    folder.mkdir(parents=True)
+    (folder / "log").write_text("words\n")
+    with subprocess.Popen(
+        ["tail", "-f", str(folder.resolve() / "log")], stdout=subprocess.DEVNULL
+    ) as process:
+        assert not any("process" in line for line in clean_up(paths))
+        assert process.poll() is None
+        process.kill()
+
+
 def test_nothing_to_clean_where_there_is_no_cache(paths: Paths) -> None:
     assert clean_up(paths) == []
 
