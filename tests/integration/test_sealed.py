@@ -46,6 +46,24 @@ def test_build_user_has_no_privileges_and_no_network(sandbox: Sandbox) -> None:
     assert "buildhost" in result.tail
 
 
+def test_root_s_programs_may_be_anybody_s(root: Root, paths: Paths, tmp_path: Path) -> None:
+    """A package that was built before may bring a `find`, which root runs: it must not reach the machine."""
+    program = tmp_path / "layer/usr/bin/find"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        "#!/bin/sh\n"
+        "mkdir -p /x\n"
+        "mount -t devtmpfs none /x 2>/dev/null && echo mounted\n"
+        "umount /proc/sys 2>/dev/null && echo unmounted\n"
+        "mknod /x/disk b 8 0 2>/dev/null && echo made a device\n"
+        "echo ran as $(id -u)\n"
+    )
+    program.chmod(0o755)
+    layered = Sandbox([tmp_path / "layer", *(layer.path for layer in root.layers)], scratch_folder(paths))
+    result = layered.run(["true"], before="find", after="find")
+    assert result.tail.splitlines() == ["ran as 0", "ran as 0"]
+
+
 def test_loopback_works_and_nothing_else(sandbox: Sandbox) -> None:
     script = (
         "import socket\ns = socket.create_server(('127.0.0.1', 0))\n"

@@ -26,12 +26,11 @@ from rdo.distribution.models import Platform
 _TOP = "/builddir/build"
 
 # The rpmdb first learns what is in the root, so that rpmbuild's own check of build requirements is real;
-# the stubs and RPMs it is told from are gone before the build begins. Sources get one fixed time stamp (the
-# first that zip archives know), since their times go into the source RPM.
+# the stubs and RPMs it is told from lie in a folder that the build user can't open. Sources get one fixed
+# time stamp (the first that zip archives know), since their times go into the source RPM.
 _BEFORE = f"""
 mkdir -p {_TOP} || exit 1
 if [ -n "$(ls /run/rdo/db)" ]; then {JUST_DB} /run/rdo/db/*.rpm || exit 1; fi
-umount /run/rdo/db && rmdir /run/rdo/db || exit 1
 cd {_TOP} && mkdir -p BUILD BUILDROOT RPMS SRPMS SOURCES SPECS || exit 1
 cp -r /run/rdo/in/. SOURCES/ && mv SOURCES/*.spec SPECS/ 2>/dev/null
 find SOURCES SPECS -type f -exec touch -d @315532800 {{}} +
@@ -114,7 +113,7 @@ def _build(
 ) -> RawBuild:
     layers = planner.ensure(plan, rpms, progress)
     database, out = folder / "db", folder / "out"
-    database.mkdir()
+    database.mkdir(mode=0o700)
     out.mkdir()
     for number, path in enumerate(planner.database(plan)):
         _link(path, database / f"{number}.rpm")

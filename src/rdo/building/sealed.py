@@ -82,6 +82,23 @@ trap - EXIT
 exit $status
 """
 
+# What root inside may do. It runs programs of the root, which a package that was built before may have put
+# there (`/usr/bin/find` as an entry point), so it must not be the machine's root: it can't mount, load
+# modules, make devices, trace processes or open files by their handles.
+_CAPABILITIES = (
+    "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+)
+
 _DROP = (
     "setpriv",
     f"--reuid={BUILD_USER}",
@@ -210,7 +227,7 @@ class Sandbox:
     ) -> SealedResult:
         """Run a command inside; what it changes in the layers is thrown away at its end, but for ``keep``.
 
-        :param user: ``build`` has no privileges at all, ``root`` has them inside the sandbox
+        :param user: ``build`` has no privileges at all, ``root`` those that files and users inside need
         :param log: file that gets both output streams
         :param before: shell text that root runs inside before the command
         :param after: shell text that root runs inside after the command, however that ended
@@ -262,7 +279,8 @@ class Sandbox:
             command += ["--bind" if bind.writable else "--ro-bind", str(bind.source.absolute()), bind.target]
         command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "buildhost"]
         command += [] if network else ["--unshare-net"]
-        command += ["--die-with-parent", "--new-session", "--cap-add", "ALL", "--clearenv", "--chdir", cwd]
+        command += ["--die-with-parent", "--new-session", "--clearenv", "--chdir", cwd]
+        command += ["--cap-drop", "ALL", *(word for name in _CAPABILITIES for word in ("--cap-add", name))]
         for name, value in {**_environment(), **env}.items():
             command += ["--setenv", name, value]
         return [*command, "--", *inside]
