@@ -174,6 +174,7 @@ class _Writer:
         self.main.scriptlets.append(
             ("pre", [f"%sysusers_create_compat %{{SOURCE{number}}}"], "0%{?rhel} && 0%{?rhel} < 10")
         )
+        self.main.tags.append("%{?sysusers_requires_compat}")
         self._generated(
             f"{name}.tmpfiles",
             templates.tmpfiles(self.project, self.service),

@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import BuildRequirements, build_requirements
+from rdo.packaging.extras import packaged_extras
 from rdo.packaging.licences import Licence, checked_expression, spdx_of
 from rdo.packaging.prose import description_of, escape, summary_of
 from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs, SpecSource
@@ -161,6 +162,9 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
     yield "%bcond check 1"
     if draft.version.version != inputs.metadata.version:
         yield f"%global upstream_version {inputs.metadata.version}"
+    if _names_extras(inputs):
+        yield "# what extras of others bring is required by name: not all of them are packages"
+        yield "%global _python_no_extras_requires 1"
     yield ""
     yield from _preamble(draft, required)
     yield from ("", "%description", description_of(inputs.metadata, inputs.stated.description), "")
@@ -181,6 +185,14 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
         listed = "" if sub.file_list is None else f" -f {sub.file_list}"
         yield from (f"%files{name}{listed}", *sub.files, "")
     yield from _changelog(draft)
+
+
+def _names_extras(inputs: SpecInputs) -> bool:
+    """Tell whether upstream requires an extra of another package, which EL's generator makes a dependency."""
+    extras = packaged_extras(inputs.metadata, inputs.release, inputs.platform, inputs.statements)
+    rows = (inputs.statements.of_extra(inputs.metadata, extra) for extra in extras)
+    stated = [*inputs.statements.runtime(inputs.metadata), *(item for row in rows for item in row)]
+    return any(item.extras and item.dist != inputs.metadata.dist for item in stated)
 
 
 def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:

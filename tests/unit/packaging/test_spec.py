@@ -73,6 +73,13 @@ def test_what_extras_of_requirements_bring_is_required() -> None:
     assert made.check_requires == ("python3dist(dogpile-cache)",)
 
 
+def test_extras_of_others_are_no_dependencies_of_their_own_on_el() -> None:
+    switch = "%global _python_no_extras_requires 1"
+    assert switch not in inputs_text("tomlkit")
+    assert switch in generate(changed("tomlkit", requires_dist=("oslo.cache[dogpile]>=1",))).text
+    assert switch not in generate(changed("tomlkit", requires_dist=("a; extra == 'x'", "tomlkit[x]"))).text
+
+
 def test_prereleases_and_zips() -> None:
     inputs = changed("tomlkit", version="1.0.0rc1")
     lock = inputs.lock.model_copy(update={"version": "1.0.0rc1", "filename": "Tom_Lkit-1.0.0rc1.zip"})
