@@ -86,6 +86,8 @@ def test_hosts_run_reach_each_other_and_leave_nothing(paths: Paths, two: list[st
     assert "1 received" in on(paths, "one", f"ping -c 1 -W 2 {other.address}")
     assert on(paths, "one", "cat /etc/machine-id") != on(paths, "two", "cat /etc/machine-id")
     assert on(paths, "one", "ip route show default") == ""
+    assert on(paths, "one", "date --set=@0 >/dev/null 2>&1 || echo refused") == "refused"
+    assert paths.hosts.stat().st_mode & 0o077 == 0, "its set-user-id programs are for nobody else"
     processes = processes_of(paths, two)
     (tmp_path / "file").write_text("served\n")
     server = serving.serve_repository(paths, tmp_path)

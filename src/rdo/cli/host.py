@@ -45,6 +45,8 @@ def create(
     The first host of a platform makes the shared base, which takes a minute or two; after that a host takes
     about a second.
 
+    A host's root is not kept from becoming this machine's: run there what you would run as root here.
+
     Examples:
         rdo host create
         rdo host create controller compute

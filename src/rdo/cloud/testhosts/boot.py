@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rdo.cloud.testhosts.records import Runtime, TestHost
@@ -18,6 +18,17 @@ _LAUNCH_LIMIT = 15.0
 def console_log(folder: Path) -> Path:
     """What the launcher and the host's init wrote since the last start."""
     return folder / "console.log"
+
+
+def wait_for_launchers(folders: Sequence[Path]) -> None:
+    """Wait until the launchers of hosts that were just started have written down that they are there.
+
+    A launcher that never does so is :func:`wait_until_ready`'s to report.
+    """
+    deadline = time.monotonic() + _LAUNCH_LIMIT
+    for folder in folders:
+        while not (folder / "runtime.json").exists() and time.monotonic() < deadline:
+            time.sleep(_INTERVAL)
 
 
 def wait_until_ready(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from rdo.cloud.testhosts.ssh import HOST_KEY, make_key
-from rdo.common.errors import InputError
+from rdo.common.errors import InputError, RdoError
 
 _SEPARATORS = ",:\\"
 
@@ -24,6 +25,23 @@ def check_layers(layers: Sequence[Path]) -> None:
             raise InputError(f"overlayfs can't mount {layer}: its path holds one of {_SEPARATORS}.")
         if not layer.is_dir():
             raise InputError(f"The layer {layer} is not there.")
+
+
+def ensure_private(folder: Path) -> Path:
+    """Make a folder for this user alone in one that anybody may write to, and return it.
+
+    :raises RdoError: somebody else made it before: what is put there could be redirected
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise RdoError(
+                f"{folder} is not a private folder of ours.",
+                hint="Find out who made it, and remove it; or keep the disks out of memory.",
+            ) from None
+    return folder
 
 
 def make_disk(disk: Path, name: str, layers: Sequence[Path], authorized_key: str) -> str:

@@ -1,4 +1,8 @@
-"""From a forked process to a host's init: namespaces, mounts, devices, and systemd as PID 1."""
+"""From a forked process to a host's init: namespaces, mounts, devices, and systemd as PID 1.
+
+A host is kept apart so that it behaves like a machine, not to hold an attacker: without a user namespace its
+root, who may mount, can become the machine's. Run there what you would run as root here.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,16 @@ from rdo.cloud.testhosts.records import HostDescription
 _INIT = "/lib/systemd/systemd"
 _NO_PROGRAMS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse", "net/tun")
+# What belongs to the machine as a whole, and what an ordinary service on a host (chronyd) would change.
+_RENOUNCED = (
+    syscalls.CAP_SYS_MODULE,
+    syscalls.CAP_SYS_RAWIO,
+    syscalls.CAP_SYS_TIME,
+    syscalls.CAP_MAC_OVERRIDE,
+    syscalls.CAP_MAC_ADMIN,
+    syscalls.CAP_WAKE_ALARM,
+    syscalls.CAP_BLOCK_SUSPEND,
+)
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 
 
@@ -42,6 +56,8 @@ def become_init(host: HostDescription, mount_point: Path) -> NoReturn:
     _mount_memory(mount_point / "run", "0755", "512m")
     _mount_memory(mount_point / "tmp", "1777", "1g")
     _change_root(mount_point)
+    for capability in _RENOUNCED:
+        syscalls.renounce_capability(capability)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.execve(

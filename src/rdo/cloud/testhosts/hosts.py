@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rdo.cloud.testhosts import boot, cgroups, serving, ssh
-from rdo.cloud.testhosts.disk import check_layers, make_disk
+from rdo.cloud.testhosts.disk import check_layers, ensure_private, make_disk
 from rdo.cloud.testhosts.network import Network, free_address, installation_tag
 from rdo.cloud.testhosts.records import HostDescription, Runtime, TestHost, check_name, view
 from rdo.common.errors import InputError, RdoError, UnknownNameError
@@ -87,12 +87,18 @@ def start(paths: Paths, names: Sequence[str], *, progress: Progress | None = Non
     report = progress or SilentProgress()
     network = Network.of(paths)
     with _locked(paths):
+        descriptions = [_description(paths, name) for name in dict.fromkeys(names)]
         _write_ssh_files(paths)
-        for name in names:
-            description = _description(paths, name)
-            if Runtime.load(_folder(paths, name)).state in ("stopped", "crashed"):
-                network.ensure_host(name, description.address)
-                _spawn_launcher(_folder(paths, name))
+        spawned = []
+        for description in descriptions:
+            folder = _folder(paths, description.name)
+            if Runtime.load(folder).state in ("stopped", "crashed"):
+                network.ensure_host(description.name, description.address)
+                _spawn_launcher(folder)
+                spawned.append(folder)
+        # A host whose launcher has not written anything yet looks stopped: another `start`, which waits for
+        # the lock, would boot it a second time.
+        boot.wait_for_launchers(spawned)
     with (
         report.task("Booting " + ", ".join(names), len(names)) as task,
         ThreadPoolExecutor(max_workers=max(1, len(names))) as pool,
@@ -191,6 +197,9 @@ def require_root() -> None:
 
 @contextlib.contextmanager
 def _locked(paths: Paths) -> Iterator[None]:
+    # Hosts' disks have set-user-id programs and whatever their root puts there: for root alone.
+    paths.hosts.mkdir(parents=True, exist_ok=True)
+    paths.hosts.chmod(0o700)
     with locked(paths.hosts / ".lock"):
         # What a killed create or destroy left: folders that never had, or have no more, a host's name.
         for pattern in (".new-*", ".gone-*"):
@@ -233,7 +242,7 @@ def _make_host(
     tag = installation_tag(paths)
     disk = temporary
     if in_memory:
-        disk = _memory_disks(paths) / name
+        disk = ensure_private(_memory_disks(paths)) / name
         shutil.rmtree(disk, ignore_errors=True)
     key = make_disk(disk, name, layers, ssh.ensure_key(paths))
     (temporary / "host_key.pub").write_text(f"{key}\n")

@@ -24,8 +24,17 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+CAP_SYS_MODULE = 16
+CAP_SYS_RAWIO = 17
+CAP_SYS_TIME = 25
+CAP_MAC_OVERRIDE = 32
+CAP_MAC_ADMIN = 33
+CAP_WAKE_ALARM = 35
+CAP_BLOCK_SUSPEND = 36
+
 _MNT_DETACH = 0x2
 _PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_DROP = 24
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "ppc64le": 203, "s390x": 217}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -85,3 +94,8 @@ def pivot_root(new: Path, old: Path) -> None:
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when the thread that made it ends."""
     _call("prctl", _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0))
+
+
+def renounce_capability(number: int) -> None:
+    """Take a capability from every program that this process and its children will execute."""
+    _call("prctl", _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0))

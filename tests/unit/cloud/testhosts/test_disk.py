@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rdo.cloud.testhosts.disk import check_layers, make_disk
-from rdo.common.errors import InputError
+from rdo.cloud.testhosts.disk import check_layers, ensure_private, make_disk
+from rdo.common.errors import InputError, RdoError
 
 
 def test_disk_has_what_makes_a_host_itself(tmp_path: Path) -> None:
@@ -33,3 +33,15 @@ def test_layers_that_overlayfs_cannot_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not there"):
         check_layers([tmp_path / "absent"])
     check_layers([tmp_path])
+
+
+def test_private_folder_where_anybody_may_write(tmp_path: Path) -> None:
+    folder = ensure_private(tmp_path / "ours")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert ensure_private(folder) == folder
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "file").write_text("")
+    for other in ("link", "open", "file"):
+        with pytest.raises(RdoError, match="not a private folder of ours"):
+            ensure_private(tmp_path / other)
