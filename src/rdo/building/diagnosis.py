@@ -74,9 +74,23 @@ def diagnose(log: str, records: Sequence[RpmInfo], platform: Platform) -> Diagno
             "\n".join([denied[-1].strip()[:300], *dict.fromkeys(errors)]),
             "A build has no rights beyond its build folder, the buildroot and /tmp.",
         )
+    if errors and all(line.startswith("error: Bad exit status") for line in errors):
+        # rpmbuild only says which part of the spec failed; what failed there is what was printed last.
+        return Diagnosis("\n".join([*_words_before(lines, errors[0]), *dict.fromkeys(errors)]))
     if errors:
         return Diagnosis("\n".join(dict.fromkeys(errors[-6:])))
     return Diagnosis("\n".join(line for line in lines[-8:] if line) or "It failed without a word.")
+
+
+def _words_before(lines: Sequence[str], last: str) -> list[str]:
+    """Return up to eight lines that a script printed before its end, the shell's own trace left out."""
+    said: list[str] = []
+    for line in reversed(lines[: lines.index(last)]):
+        if line.startswith(("+ ", "Executing(")) or len(said) == 8:
+            break
+        if line:
+            said.insert(0, line[:300])
+    return said
 
 
 def _block(log: str, title: str) -> str | None:

@@ -54,7 +54,13 @@ RECORDS = [
         ("gaierror: [Errno -3] Temporary failure in name resolution\n", "use the network", "no network"),
         ("cp: error writing 'x': No space left on device\n", "No space left", None),
         ("x.c:1:10: fatal error: ffi.h: No such file or directory\n", "ffi.h", "-devel"),
-        ("ok\nerror: Bad exit status from /var/tmp/x (%check)\n", "Bad exit status", None),
+        ("ok\nerror: Bad exit status from /var/tmp/x (%check)\n", "ok\nerror: Bad exit status", None),
+        (
+            "+ cd x\nnone of it\n+ patch -p1\n|--- a/x.py\n\nNo file to patch.\n"
+            "error: Bad exit status from x (%prep)\n\nRPM build errors:\n    Bad exit status from x (%prep)\n",
+            "|--- a/x.py\nNo file to patch.\nerror: Bad exit status from x (%prep)",
+            None,
+        ),
         ("one\ntwo\n", "one\ntwo", None),
         ("", "without a word", None),
     ],
