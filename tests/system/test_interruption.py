@@ -30,22 +30,22 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 def test_interrupted_at_any_moment_it_carries_on(tmp_path: Path, undisturbed: Installation) -> None:
-    """The same moments for both signals, one after the other, each run going on where the last one ended."""
+    """One run after the other, each going on where the one before it ended."""
     installation = Installation.at(tmp_path / "home", like=undisturbed)
     finished: dict[str, str] = {}
     for number, everybody, moment in (
         (signal.SIGKILL, False, _says(r"Resolving|Generating")),
         (signal.SIGKILL, False, _building(1)),
-        (signal.SIGINT, True, _built(1)),
-        (signal.SIGKILL, False, _built(2)),
-        (signal.SIGINT, False, _building(1)),
+        (signal.SIGINT, True, _building(2)),
+        (signal.SIGKILL, False, _built(1)),
+        (signal.SIGTERM, False, _built(2)),
         (signal.SIGKILL, False, _says(r"Signing|Publishing")),
     ):
         running = installation.start(*BUILD)
         running.wait_until(lambda: moment(installation, running))  # noqa: B023  # called in this round only
         children = running.end(number, everybody=everybody)
         _nothing_runs(installation, children)
-        if number == signal.SIGINT:
+        if number != signal.SIGKILL:
             assert running.process.returncode == 130, running.messages.read_text()
             assert "what was finished is kept" in running.messages.read_text()
             assert _leftovers(installation) == [], "it had the time to tidy up"
@@ -67,7 +67,7 @@ def _says(pattern: str) -> Callable[[Installation, Running], bool]:
 
 def _building(count: int) -> Callable[[Installation, Running], bool]:
     def ready(installation: Installation, running: Running) -> bool:
-        return _of_this_run(installation, running, "building") >= count
+        return installation.running_builds(running.process.pid).count("building") >= count
 
     return ready
 
@@ -76,17 +76,10 @@ def _built(count: int) -> Callable[[Installation, Running], bool]:
     """The moment at which that many packages are there, made in this run or before."""
 
     def ready(installation: Installation, running: Running) -> bool:
-        done = _of_this_run(installation, running, "built") + _of_this_run(installation, running, "cached")
-        return done >= count
+        states = installation.running_builds(running.process.pid)
+        return states.count("built") + states.count("cached") >= count
 
     return ready
-
-
-def _of_this_run(installation: Installation, running: Running, status: str) -> int:
-    done = installation.rdo("build", "--status")
-    if f"by process {running.process.pid} " not in done.stdout:
-        return 0
-    return sum(build["status"] == status for build in installation.builds())
 
 
 def _nothing_runs(installation: Installation, children: list[Process]) -> None:
