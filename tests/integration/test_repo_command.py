@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdo.building.models import Artifact, BuildRequest, BuildResult
-from rdo.building.state import State
+from rdo.building.state import Outcome, State
 from rdo.building.store import open_store
 from rdo.cli.main import main
 from rdo.common.paths import Paths
@@ -37,7 +37,7 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return int(str(ended.value.code or 0)), out, err
 
 
-def _record(paths: Paths, folder: Path, *packages: Tiny) -> None:
+def _record(paths: Paths, folder: Path, *packages: Tiny, outcome: Outcome = "succeeded") -> None:
     """Build packages and record a run that made them."""
     store, state = open_store(paths), State.open(paths)
     run = state.start_run("2026.1", "debian13", ["tiny"], len(packages))
@@ -54,7 +54,7 @@ def _record(paths: Paths, folder: Path, *packages: Tiny) -> None:
         artifact = Artifact(filename=rpm.filename, sha256=digest, size=rpm.size)
         result = BuildResult(package=package.name, input_hash=digest, status="built", artifacts=(artifact,))
         state.finish_builds(run, [(request, "full", result)])
-    state.finish_run(run, "succeeded")
+    state.finish_run(run, outcome)
     state.close()
 
 
@@ -90,6 +90,10 @@ def test_publish_check_show_list(capsys: pytest.CaptureFixture[str], paths: Path
     assert "python3dist(pyyaml) >= 99" in err
     assert "nothing was published" in err
     assert json.loads(_run(capsys, "repo", "show", *_WHICH, "--json")[1])["digest"] == published["digest"]
+
+    _record(paths, tmp_path / "three", Tiny("beta"), outcome="failed")
+    status, _, err = _run(capsys, "repo", "publish", *_WHICH)
+    assert (status, "has not succeeded: it is failed" in err) == (2, True)
 
     (Path(published["path"]) / "Packages" / "beta-1-1.noarch.rpm").unlink()
     status, out, _ = _run(capsys, "repo", "check", *_WHICH)

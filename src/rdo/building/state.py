@@ -155,11 +155,13 @@ class State:
             going_on = update(BuildRow).where(BuildRow.run_id == run, BuildRow.status == "building")
             session.execute(going_on.values(status="interrupted"))
 
-    def last_run(self, platform: str | None = None) -> RunRecord | None:
-        """Return the newest run with its builds, of one platform or of all; None where there is none."""
+    def last_run(self, platform: str | None = None, release: str | None = None) -> RunRecord | None:
+        """Return the newest run with its builds, of a platform and series if said; None if there is none."""
         query = select(RunRow).order_by(RunRow.id.desc()).limit(1).options(*_WHOLE)
         if platform is not None:
             query = query.where(RunRow.platform == platform)
+        if release is not None:
+            query = query.where(RunRow.release == release)
         with Session(self._engine) as session, session.begin():
             row = session.scalars(query).first()
             if row is not None and row.outcome == "running" and _died(row):

@@ -21,7 +21,10 @@ _Series = Annotated[
 _PlatformName = Annotated[str | None, typer.Option("--platform", help="The platform: debian13, el10.")]
 _Address = Annotated[
     str | None,
-    typer.Option(help="URL under which clients reach the folder of repositories; a file: URL by default."),
+    typer.Option(
+        help="URL under which clients reach the folder of repositories; by default the one that was last "
+        "published with, at first a file: URL."
+    ),
 ]
 
 
@@ -44,9 +47,10 @@ def publish(
     paths = Paths.from_environment()
     chosen, base = _choose(paths, release, platform)
     key = keys.load(paths)
-    run = State.open(paths).last_run(base.name)
+    run = State.open(paths).last_run(base.name, chosen.series)
     if run is None:
-        raise InputError(f"Nothing was built for {base.name} yet.", hint="Build first: rdo build PROJECT")
+        what = f"Nothing was built of {chosen.series} for {base.name} yet."
+        raise InputError(what, hint="Build first: rdo build PROJECT")
     with progress() as report:
         published = publish_artifacts(
             artifacts_of(run, chosen, base),

@@ -41,9 +41,9 @@ def verify(
     distribution = open_distribution(paths)
     series = choose_release(release, distribution)
     base = choose_platform(platform, series, distribution)
-    run = State.open(paths).last_run(base.name)
-    if run is None or run.release != series.series:
-        raise InputError(f"Nothing of {series.series} was built for {base.name} last.", hint="Run rdo build.")
+    run = State.open(paths).last_run(base.name, series.series)
+    if run is None:
+        raise InputError(f"Nothing of {series.series} was built for {base.name} yet.", hint="Run rdo build.")
     name = package_named(package, {build.package for build in run.builds})
     with progress() as report, run_session(paths, base.name, series.series, report):
         prepared = prepare(distribution, series, base, run.asked, paths, report)

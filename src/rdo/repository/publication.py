@@ -17,7 +17,7 @@ from rdo.distribution.models import Platform, Release
 from rdo.repository.closure import platform_checker
 from rdo.repository.keys import Key
 from rdo.repository.metadata import RpmFile
-from rdo.repository.publish import Published, publish
+from rdo.repository.publish import Published, publish, site_address
 from rdo.repository.release_rpm import ensure_release_rpm
 from rdo.repository.signing import is_signed, sign_rpms
 
@@ -25,12 +25,18 @@ from rdo.repository.signing import is_signed, sign_rpms
 def artifacts_of(run: RunRecord, release: Release, platform: Platform) -> list[Artifact]:
     """Return the RPMs that a run made or found, without those of bootstrap steps.
 
-    :raises InputError: the run was for another release or platform, or it has none
+    :raises InputError: the run was for another release or platform, it has none, or not all that was asked
+        for: what a repository has must not go because a build failed
     """
     if (run.release, run.platform) != (release.series, platform.name):
         raise InputError(
             f"The last run was for {run.release} on {run.platform}, not {release.series} on {platform.name}.",
             hint="Build first: rdo build PROJECT",
+        )
+    if run.outcome != "succeeded":
+        raise InputError(
+            f"The last run for {run.release} on {run.platform} has not succeeded: it is {run.outcome}.",
+            hint="rdo build --status says why.",
         )
     found = {a.filename: a for build in run.builds if build.stage == "full" for a in build.artifacts}
     if not found:
@@ -53,7 +59,7 @@ def publish_artifacts(
 
     Nothing is read, signed or checked again for what is published already.
 
-    :param address: public address of the folder of repositories; by default a ``file:`` URL
+    :param address: public address of the folder of repositories, see :func:`site_address`
     :raises UncleanError: the packages are not closed or conflict; nothing was changed
     """
 
@@ -74,7 +80,7 @@ def publish_artifacts(
         platform=platform.name,
         dist=platform.dist,
         released=release.released,
-        address=address or paths.repositories.as_uri(),
+        address=site_address(paths, address),
         key=key,
         paths=paths,
         tools=tools,

@@ -39,6 +39,7 @@ from rdo.repository.snapshots import current, folder_of, mirrorlist, snapshots
 KEEP = 3
 GRACE = 3600.0
 KEY_FILE = "RPM-GPG-KEY-rdo"
+_ADDRESS_FILE = "repository-address"
 
 # The package that configures hosts is also found under a name without a version, for their first contact.
 RELEASE_PACKAGE = "rdo-release"
@@ -86,13 +87,13 @@ def publish(
 
     :param check: finds what is unclean (:func:`rdo.repository.closure.checker`); None only for a snapshot
         that needs no closure
-    :param address: public address of the folder of repositories; by default a ``file:`` URL
+    :param address: public address of the folder of repositories, see :func:`site_address`
     :raises UncleanError: the check found something; nothing was changed
     :raises InputError: two RPMs have one file name, or there is none
     """
     _refuse_clashes(rpms)
     repository = folder_of(paths, platform, series)
-    base = f"{(address or paths.repositories.as_uri()).rstrip('/')}/{repository.name}"
+    base = f"{site_address(paths, address)}/{repository.name}"
     digest = digest_of(rpms, key)
     (repository / "snapshots").mkdir(parents=True, exist_ok=True)
     with (
@@ -104,9 +105,23 @@ def publish(
         if not target.is_dir():
             _make_snapshot(rpms, target, key, paths, check, task, f"{platform}-{series}")
         _point(repository, target, before, base, task)
+        if address is not None:
+            _write_if_new(paths.state / _ADDRESS_FILE, site_address(paths, address) + "\n")
         _prune(repository)
         task.advance()
     return _describe_published(target, f"{base}/mirrorlist", changed=before != target)
+
+
+def site_address(paths: Paths, stated: str | None = None) -> str:
+    """Return the address by which clients reach the folder of repositories, without a slash at its end.
+
+    It is the stated one, else that of the last publication that stated one (a build that publishes must not
+    send a site's clients elsewhere), else a ``file:`` URL.
+    """
+    if stated is None:
+        with suppress(FileNotFoundError):
+            stated = (paths.state / _ADDRESS_FILE).read_text().strip()
+    return (stated or paths.repositories.as_uri()).rstrip("/")
 
 
 def show(paths: Paths, platform: str, series: str, address: str | None = None) -> Published:
@@ -120,7 +135,7 @@ def show(paths: Paths, platform: str, series: str, address: str | None = None) -
         raise InputError(
             f"Nothing is published for {series} on {platform}.", hint="Publish with: rdo repo publish"
         )
-    base = f"{(address or paths.repositories.as_uri()).rstrip('/')}/{repository.name}"
+    base = f"{site_address(paths, address)}/{repository.name}"
     return _describe_published(live, f"{base}/mirrorlist", changed=False)
 
 

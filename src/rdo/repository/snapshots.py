@@ -19,7 +19,7 @@ def current(repository: Path) -> Path | None:
     """Return the current snapshot's folder, None where nothing is published."""
     try:
         target = repository / (repository / "current").readlink()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return target if target.is_dir() else None
 

@@ -51,6 +51,9 @@ def test_run_comes_back_as_recorded(state: State) -> None:
     assert state.durations() == {"pbr": 2.5}
     assert state.packages() == ["nova", "pbr"]
     assert state.last_run("el10") is None
+    assert state.last_run("debian13", "2025.2") is None
+    state.start_run("2025.2", "debian13", ["nova"], 1)
+    assert state.last_run("debian13", "2026.1") == ended
 
 
 def test_last_build_prefers_what_has_a_log(state: State) -> None:

@@ -206,3 +206,23 @@ def test_damage_after_publication_is_found(site: Site) -> None:
         f"{victim}: missing",
         f"{published.path}/SRPMS/repodata/repomd.xml: its signature is not by {site.key.fingerprint}",
     ]
+
+
+def test_a_site_keeps_its_address(site: Site) -> None:
+    """A build publishes without saying an address; clients must find the repository where it was."""
+    rpms = site.rpms("1")
+    stated = publish(
+        rpms,
+        series="2026.1",
+        platform="p",
+        paths=site.paths,
+        key=site.key,
+        check=_clean,
+        address="http://packages.example.org/",
+    )
+    assert stated.address == "http://packages.example.org/p-2026.1/mirrorlist"
+    later = site.publish(site.rpms("2"))
+    assert later.address == stated.address
+    assert show(site.paths, "p", "2026.1").address == stated.address
+    for line in (site.repository / "mirrorlist").read_text().splitlines():
+        assert line.startswith("http://packages.example.org/p-2026.1/snapshots/")
