@@ -37,7 +37,7 @@ def make_engine(jobs: int, scheduler: str | None, paths: Paths) -> Engine:
 def run_session(paths: Paths, platform: str, series: str, progress: Progress) -> Iterator[None]:
     """Hold what a run needs for as long as it lasts.
 
-    What killed runs left is removed first. SIGTERM ends the run as Ctrl-C does.
+    What killed runs left is removed first. SIGTERM ends the run as Ctrl-C does; both leave nothing.
 
     :raises NotReadyError: this machine lacks something
     :raises RdoError: another run of this platform and series is under way
@@ -46,7 +46,12 @@ def run_session(paths: Paths, platform: str, series: str, progress: Progress) ->
     with only_run(paths, platform, series), _terminable():
         for line in clean_up(paths):
             progress.message(f"left by a killed process: {line}")
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            # The workers were stopped in the middle of their builds; nobody needs what they have so far.
+            clean_up(paths)
+            raise
 
 
 def run_requests(

@@ -57,7 +57,7 @@ RECORDS = [
         ("ok\nerror: Bad exit status from /var/tmp/x (%check)\n", "ok\nerror: Bad exit status", None),
         (
             "+ cd x\nnone of it\n+ patch -p1\n|--- a/x.py\n\nNo file to patch.\n"
-            "error: Bad exit status from x (%prep)\n\nRPM build errors:\n    Bad exit status from x (%prep)\n",
+            "error: Bad exit status from x (%prep)\n\nRPM errors:\n    Bad exit status from x (%prep)\n",
             "|--- a/x.py\nNo file to patch.\nerror: Bad exit status from x (%prep)",
             None,
         ),
