@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from rdo.distribution.models import Data
+from rdo.distribution.names import DistName
 
 
 class StatedLicence(Data):
@@ -27,7 +28,7 @@ class PlacedFile(Data):
     source: str = Field(description="beside package.yaml, or (with ``upstream``) in the sdist")
     target: str = Field(description="absolute path, RPM macros allowed: %{_sysconfdir}/keystone/x.conf")
     upstream: bool = Field(default=False, description="the file is the sdist's own")
-    mode: str = Field(default="0644", description="octal")
+    mode: str = Field(default="0644", pattern=r"^[0-7]{4}$", description="octal, four digits")
     owner: str = "root"
     group: str = "root"
     config: bool = Field(default=False, description="an edited one is kept on update: %config(noreplace)")
@@ -99,11 +100,11 @@ class PackageDescription(Data):
     summary: str | None = Field(default=None, description="one line, no full stop")
     description: str | None = None
     licence: StatedLicence | None = None
-    relax: dict[str, str] = Field(
+    relax: dict[DistName, str] = Field(
         default_factory=dict,
         description="canonical index name -> why its upper bound is ignored; each build tests it",
     )
-    exclude: dict[str, str] = Field(
+    exclude: dict[DistName, str] = Field(
         default_factory=dict, description="canonical index name -> why it is not required at all"
     )
     build_requires: tuple[str, ...] = Field(default=(), description="RPM dependencies that are not Python's")

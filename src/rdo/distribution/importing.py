@@ -375,9 +375,12 @@ def import_release(
     ]
     for project in projects.values():
         pins.setdefault(project.dist, (Pin(version=project.version, origin="deliverable"),))
-    kept = {} if previous is None or update_open else _open_pins(previous)
-    kept = {dist: found for dist, found in kept.items() if dist in OPEN_NAMES and dist not in pins}
-    names = {dist: bound for dist, bound in OPEN_NAMES.items() if dist not in pins and dist not in kept}
+    before = {} if previous is None else _open_pins(previous)
+    before = {dist: found for dist, found in before.items() if dist not in pins}
+    kept = {} if update_open else before
+    # names that a packager has added to the file by hand stay open names of this release
+    wanted = dict.fromkeys(before, "") | dict(OPEN_NAMES)
+    names = {dist: bound for dist, bound in wanted.items() if dist not in pins and dist not in kept}
     opened, without = pin_open_names(listing, names, released=status.released, pythons=pythons)
     notes += [f"{dist}: the index has no final version with an sdist that will do" for dist in without]
     pins |= kept | {dist: (pin,) for dist, pin in opened.items()}

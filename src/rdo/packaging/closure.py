@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from packaging.version import InvalidVersion, Version
+
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
@@ -13,7 +15,7 @@ from rdo.distribution.models import Platform, Release, SourceLock
 from rdo.packaging.resolution import resolve
 from rdo.packaging.resolution_model import Resolution
 from rdo.upstream.index import Index
-from rdo.upstream.metadata import HookRunner
+from rdo.upstream.metadata import HookRunner, MetadataError
 from rdo.upstream.metadata_cache import MetadataCache
 from rdo.upstream.models import Metadata
 from rdo.upstream.sources import SourceCache, fetch_all
@@ -59,7 +61,9 @@ class MetadataReader:
         exact = self._hooks is not None
         known = {lock.dist: self._cache.find(lock.sha256, exact=exact) for lock in locks}
         found = {dist: metadata for dist, metadata in known.items() if metadata is not None}
-        missing = [lock for lock in locks if lock.dist not in found]
+        missing = [
+            lock for lock in locks if lock.dist not in found or not _is_the_locked(found[lock.dist], lock)
+        ]
         if not missing:
             return found
         if self._index is None:
@@ -69,13 +73,35 @@ class MetadataReader:
         with self._progress.task(f"Reading the metadata of {len(missing)} sources") as task:
             for lock in missing:
                 try:
-                    found[lock.dist] = self._cache.read(sources[lock.dist, lock.version], self._hooks)
+                    metadata = self._cache.read(sources[lock.dist, lock.version], self._hooks)
+                    _require_the_locked(metadata, lock)
+                    found[lock.dist] = metadata
                 except RdoError as error:
                     failures[f"{lock.dist} {lock.version}"] = error
                 task.advance()
         if failures:
             raise UnreadableSourcesError(failures)
         return found
+
+
+def _is_the_locked(metadata: Metadata, lock: SourceLock) -> bool:
+    """Tell whether a source is of the name and version that it is locked as."""
+    try:
+        return metadata.dist == lock.dist and Version(metadata.version) == Version(lock.version)
+    except InvalidVersion:
+        return False
+
+
+def _require_the_locked(metadata: Metadata, lock: SourceLock) -> None:
+    """Do nothing where a source is what it is locked as.
+
+    :raises MetadataError: it says that it is something else
+    """
+    if not _is_the_locked(metadata, lock):
+        raise MetadataError(
+            f"{lock.filename} says that it is {metadata.name} {metadata.version}.",
+            hint="Its line in the release's lock is wrong, or upstream made the sdist wrong.",
+        )
 
 
 def descriptions_by_dist(distribution: Distribution, release: Release) -> dict[str, PackageDescription]:

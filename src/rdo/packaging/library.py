@@ -85,12 +85,17 @@ def _data_files(draft: Draft) -> None:
             name = target.lstrip("/").removeprefix("etc/")
             draft.modules.files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
         else:
-            draft.modules.files.append(escape(below_prefix(target)))
+            draft.modules.files.append(below_prefix(target))
 
 
 def below_prefix(target: str) -> str:
-    """Return a data file's path in RPM's macros; ``target`` is relative to the prefix (share/x)."""
-    relative = target.lstrip("/").removeprefix("usr/")
+    """Return a data file's path in RPM's macros, escaped; ``target`` is relative to the prefix (share/x).
+
+    Manual pages are compressed once they are installed.
+    """
+    relative = escape(target.lstrip("/").removeprefix("usr/"))
+    if relative.startswith("share/man/"):
+        return f"%{{_mandir}}/{relative.removeprefix('share/man/')}*"
     for start, macro in _DIRECTORIES:
         if relative.startswith(start):
             return macro + relative.removeprefix(start)

@@ -154,7 +154,7 @@ class _Writer:
                     f"%config(noreplace) %{{_sysconfdir}}/{escape(name.removeprefix('etc/'))}"
                 )
             else:
-                self.main.files.append(escape(library.below_prefix(target)))
+                self.main.files.append(library.below_prefix(target))
 
     # account, folders, logs
 

@@ -6,6 +6,8 @@ The text uses the macros of EL and Fedora under their own names, so it builds th
 from __future__ import annotations
 
 import hashlib
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -130,7 +132,7 @@ def own_file(inputs: SpecInputs, name: str) -> bytes:
 
     :raises SpecError: it isn't there
     """
-    if inputs.folder is None or not (inputs.folder / name).is_file():
+    if inputs.folder is None or "/" in name or not (inputs.folder / name).is_file():
         raise SpecError(f"packages/{inputs.stated.project}/{name} is named in package.yaml and isn't there.")
     return (inputs.folder / name).read_bytes()
 
@@ -230,7 +232,7 @@ def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:
 
 def _url(inputs: SpecInputs) -> str | None:
     url = (inputs.metadata.home_page or "").strip()
-    return url if url.startswith(("http://", "https://")) else None
+    return url if re.fullmatch(r"https?://[!-~]+", url) else None
 
 
 def _pypi_source(draft: Draft) -> str:
@@ -267,7 +269,7 @@ def _build(draft: Draft) -> Iterable[str]:
     yield "%build"
     yield from draft.before_wheel
     for name, value in sorted(draft.inputs.stated.environment.items()):
-        yield f"export {name}={value}"
+        yield f"export {name}={shlex.quote(value)}"
     yield from ("%pyproject_wheel", "")
 
 

@@ -25,6 +25,18 @@ MAX_UNPACKED = 4 << 30  # bytes of all members together
 MAX_TEXT = 32 << 20  # bytes of one member that is read
 
 
+# RuntimeError: zipfile's way to say that a member is encrypted or compressed in a way it doesn't know.
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
+
+
 class SdistError(RdoError):
     """An archive is damaged, or not what an sdist may be."""
 
@@ -60,7 +72,7 @@ def read_sdist(source: Source, wanted: Callable[[str], bool]) -> SdistContents:
         if source.filename.endswith(".zip"):
             return _read(source, _zip_members(source.path, wanted))
         return _read(source, _tar_members(source.path, wanted))
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise SdistError(f"{source.filename}: the archive is damaged: {error}") from error
 
 
@@ -110,7 +122,8 @@ def _below_top(name: str) -> str:
 
 
 def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[_Member, bytes | None]]:
-    with tarfile.open(path, mode="r|*") as tar:
+    # names that are no UTF-8 are replaced: what can't be written as text can't be kept
+    with tarfile.open(path, mode="r|*", encoding="utf-8", errors="replace") as tar:
         for info in tar:
             link: str | None = None
             if info.issym():

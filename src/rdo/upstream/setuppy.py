@@ -34,9 +34,12 @@ class SetupCall:
 def read_setup_py(text: str) -> SetupCall:
     """Find the ``setup()`` call in a setup.py and read its arguments."""
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+        return _read(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return SetupCall(unread=True)
+
+
+def _read(tree: ast.Module) -> SetupCall:
     constants = _constants(tree)
     values: dict[str, object] = {}
     computed: set[str] = set()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from rdo.common.errors import RdoError
+from rdo.common.errors import InputError, RdoError
 from rdo.upstream.models import Source
 from rdo.upstream.source_cache import SourceCache
 
@@ -43,8 +44,14 @@ class TarballSource:
 
     @property
     def filename(self) -> str:
-        """The last part of the address."""
-        return urllib.parse.unquote(urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
+        """The last part of the address.
+
+        :raises InputError: that is no file's name
+        """
+        name = urllib.parse.unquote(urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+~-]*", name):
+            raise InputError(f"{self.url}: its last part, {name!r}, is no plain file name.")
+        return name
 
     def fetch(self, cache: SourceCache, downloader: Downloader) -> Source:
         """Bring the tarball into the cache, or find it there, and verify it.

@@ -34,7 +34,9 @@ INDEX = FakeIndex(
 )
 
 
-def run(folder: Path, previous: Release | None = None, **options: bool) -> Imported:
+def run(
+    folder: Path, previous: Release | None = None, *, update_open: bool = False, listing: FakeIndex = INDEX
+) -> Imported:
     deliverables, constraints, status = write_upstream(folder)
     return import_release(
         read_status(status, "2026.1"),
@@ -42,10 +44,10 @@ def run(folder: Path, previous: Release | None = None, **options: bool) -> Impor
         constraints=constraints,
         platforms=["debian13"],
         pythons=["3.13"],
-        listing=INDEX,
+        listing=listing,
         components={"keystone": "keystone"},
         previous=previous,
-        **options,
+        update_open=update_open,
     )
 
 
@@ -199,3 +201,13 @@ def test_open_names_are_final_usable_and_the_newest_early_one(files: list) -> No
         assert not pins
     else:
         assert Version(pins["x"].version) == max(f.version for f in (early or good))
+
+
+def test_names_that_a_packager_added_are_kept_and_renewed(tmp_path: Path) -> None:
+    first = run(tmp_path / "1").release
+    added = first.pins["setuptools"][0].model_copy(update={"version": "1.0"})
+    previous = first.model_copy(update={"pins": {**first.pins, "by-hand": (added,)}})
+    assert run(tmp_path / "2", previous).release.pins["by-hand"] == (added,)
+    index = FakeIndex({"by-hand": [listed("by-hand", "1.5", "2026-01-01")]})
+    renewed = run(tmp_path / "3", previous, update_open=True, listing=index).release
+    assert renewed.pins["by-hand"][0].version == "1.5"

@@ -160,3 +160,10 @@ def test_our_own_data_has_no_mistakes() -> None:
     assert {"2025.2", "2026.1"} <= set(distribution.series())
     assert {"debian13", "el10", "el9"} <= set(distribution.platforms())
     assert "keystone" in distribution.release("2026.1").projects
+
+
+def test_names_in_descriptions_are_canonical(folder: Path) -> None:
+    (folder / "packages/keystone/package.yaml").write_text(
+        "project: keystone\nrelax:\n  Py_Yaml: why\nexclude:\n  a.b: why\n"
+    )
+    assert places(folder) == {("package.yaml", 3), ("package.yaml", 5)}

@@ -238,3 +238,46 @@ def test_sources_are_written_for_rpmbuild(tmp_path: Path) -> None:
     written = {file.name for file in write_sources(made, tmp_path)}
     assert written >= {"openstack-keystone.spec", "keystone-dist.conf", "wsgi-keystone.conf"}
     assert "WSGIScriptAlias / @SITELIB@/keystone/wsgi/api.py" in (tmp_path / "wsgi-keystone.conf").read_text()
+
+
+def test_own_files_lie_beside_the_description(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "own").mkdir()
+    with pytest.raises(SpecError, match="isn't there"):
+        described("greenlet", tmp_path / "own", patches=["../secret"])
+
+
+def test_variables_of_the_build_are_one_word_each() -> None:
+    made = described("greenlet", environment={"CFLAGS": "-O1 -g"})
+    assert "export CFLAGS='-O1 -g'\n%pyproject_wheel" in made.text
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("https://example.org/100%", "URL:            https://example.org/100%%\n"),
+        ("https://example.org/\nRequires: x", None),
+        ("ftp://example.org", None),
+    ],
+)
+def test_addresses_are_one_word(page: str, line: str | None) -> None:
+    text = generate(changed("tomlkit", home_page=page)).text
+    assert line in text if line is not None else "URL:" not in text
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("share/x/100%.ini", "%{_datadir}/x/100%%.ini"),
+        ("/usr/share/x/a", "%{_datadir}/x/a"),
+        ("bin/x", "%{_bindir}/x"),
+        ("odd/x", "%{_prefix}/odd/x"),
+        ("etc/x/x.conf", "%config(noreplace) %{_sysconfdir}/x/x.conf"),
+        # compressed before it is packaged
+        ("share/man/man1/x.1", "%{_mandir}/man1/x.1*"),
+    ],
+)
+def test_data_files_are_listed_where_they_land(target: str, line: str) -> None:
+    inputs = inputs_of("tomlkit")
+    placed = inputs.inspection.model_copy(update={"data_files": ((target, "x"),)})
+    assert f"\n{line}\n" in generate(replace(inputs, inspection=placed)).text

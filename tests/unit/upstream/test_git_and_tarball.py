@@ -129,3 +129,9 @@ def test_a_tarball_by_hash(tmp_path: Path) -> None:
         TarballSource(url, sha256="0" * 64).fetch(SourceCache(tmp_path / "cache"), NoNetwork())
     with pytest.raises(SignatureError, match="neither"):
         TarballSource(url).fetch(SourceCache(tmp_path / "cache"), NoNetwork())
+
+
+@pytest.mark.parametrize("end", ["", "..", "%2e%2e%2fa.tar", "a%0ab.tar", "-rf"])
+def test_addresses_that_end_in_no_file_name(tmp_path: Path, end: str) -> None:
+    with pytest.raises(InputError, match="no plain file name"):
+        TarballSource(f"file:///tmp/{end}", sha256="0" * 64).fetch(SourceCache(tmp_path), NoNetwork())

@@ -95,3 +95,20 @@ def test_too_much_unpacked_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     source = make_sdist(tmp_path, "a", "1", {"big": "x" * 2000})
     with pytest.raises(SdistError, match="too large"):
         read_sdist(source, nothing)
+
+
+def test_names_that_are_no_text_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a-1.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
+        add(tar, "a-1/caf\xe9", b"")
+    assert read_sdist(source_of(path), nothing).files == ("caf\N{REPLACEMENT CHARACTER}",)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    source = make_sdist(tmp_path, "a", "1", {"PKG-INFO": "x"}, zipped=True)
+    data = bytearray(source.path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    source.path.write_bytes(data)
+    with pytest.raises(SdistError, match="encrypted"):
+        read_sdist(source, lambda name: name == "PKG-INFO")
