@@ -114,8 +114,23 @@ def _find_distribution(env: Mapping[str, str]) -> Path:
     checkout = Path(__file__).resolve().parents[3] / "distribution"
     for candidate in (Path.cwd() / "distribution", checkout):
         if (candidate / "releases").is_dir():
+            if candidate.resolve() != checkout:  # the code that runs comes from there as well
+                _refuse_strangers(candidate, env)
             return candidate
     raise InputError(
         "The distribution's data is not here.",
         hint="Run from a checkout, or set RDO_DISTRIBUTION to its 'distribution' folder.",
     )
+
+
+def _refuse_strangers(folder: Path, env: Mapping[str, str]) -> None:
+    """Take data from the current folder only if it is ours: root may be standing in anybody's.
+
+    :raises InputError: another user could have put it there
+    """
+    ours = {0, os.geteuid()} | ({int(env["SUDO_UID"])} if env.get("SUDO_UID", "").isdigit() else set())
+    if folder.stat().st_uid not in ours:
+        raise InputError(
+            f"The distribution's data in {folder} belongs to another user.",
+            hint=f"If it is the right one: RDO_DISTRIBUTION={folder}",
+        )

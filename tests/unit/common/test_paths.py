@@ -1,0 +1,31 @@
+"""Where things are kept: the settings that move them, and whose data is taken."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rdo.common.errors import InputError
+from rdo.common.paths import Paths
+
+
+def test_settings_move_state_and_cache(tmp_path: Path) -> None:
+    paths = Paths.from_environment({"RDO_HOME": str(tmp_path / "home")})
+    assert (paths.state, paths.cache) == (tmp_path / "home/state", tmp_path / "home/cache")
+    both = Paths.from_environment({"RDO_HOME": str(tmp_path / "home"), "RDO_CACHE": str(tmp_path / "cache")})
+    assert (both.state, both.cache) == (tmp_path / "home/state", tmp_path / "cache")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user")
+def test_data_of_strangers_is_not_taken_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "distribution"
+    (data / "releases").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert Paths.from_environment({}).distribution == data
+    os.chown(data, 12345, 12345)
+    with pytest.raises(InputError, match="belongs to another user"):
+        Paths.from_environment({})
+    assert Paths.from_environment({"SUDO_UID": "12345"}).distribution == data
+    assert Paths.from_environment({"RDO_DISTRIBUTION": str(data)}).distribution == data
