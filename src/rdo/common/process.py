@@ -61,6 +61,8 @@ def run(
         )
     except FileNotFoundError as error:
         raise CommandError(command, None, "", f"not found ({error.filename})") from error
+    except PermissionError as error:
+        raise CommandError(command, None, "", f"may not be run ({error.filename})") from error
     except subprocess.TimeoutExpired as error:
         output = error.stdout or b""
         text = output.decode(errors="replace") if isinstance(output, bytes) else output

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdo.common.errors import InputError, RdoError
-from rdo.common.files import locked, sha256_bytes, write_atomically
+from rdo.common.files import locked, sha256_bytes, sha256_file, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress, Task
 from rdo.repository import metadata
@@ -239,12 +239,17 @@ def _fill(
 
 
 def _place(file: RpmFile, target: Path) -> None:
-    """Link a package into a snapshot; copy it where another file system holds it."""
+    """Link a package into a snapshot; copy it where another file system holds it. Its hash is checked."""
     try:
         os.link(file.path, target)
     except OSError:
         shutil.copyfile(file.path, target)
         target.chmod(0o444)
+    if sha256_file(target) != file.sha256:
+        raise RdoError(
+            f"{file.path} is damaged: its content is not what was signed.",
+            hint=f"Remove {file.path.parent}; what was in it is made anew.",
+        )
 
 
 def _point(repository: Path, target: Path, before: Path | None, base: str, task: Task) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from rdo.building.roots import temporary
 from rdo.building.sealed import Bind, Limits, Sandbox
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_bytes
@@ -158,9 +158,7 @@ def ensure_release_rpm(
 
 def _build(spec: str, sources: dict[str, str], dist: str, epoch: int, folder: Path, sandbox: Sandbox) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder.parent) as name:
-        exchange = Path(name)
-        exchange.chmod(0o755)
+    with temporary(folder.parent) as exchange:
         (exchange / "sources").mkdir()
         (exchange / "out").mkdir()
         (exchange / "rdo-release.spec").write_text(spec)

@@ -26,6 +26,7 @@ from types import FrameType
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from rdo.common.errors import InputError, RdoError
 from rdo.common.files import write_atomically
 from rdo.repository.snapshots import mirrorlist
 
@@ -35,7 +36,11 @@ _TYPES = {".rpm": "application/x-rpm", ".xml": "text/xml", ".gz": "application/g
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves the files below ``root``, each connection in a thread of its own."""
+    """Serves the files below ``root``, each connection in a thread of its own.
+
+    :raises InputError: ``bind`` is no IP address
+    :raises RdoError: the port is taken, or the address is not this machine's
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -43,9 +48,15 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, root: Path, bind: str = "127.0.0.1", port: int = 0, *, quiet: bool = False) -> None:
         self.root = root.resolve()
         self.quiet = quiet
-        if ipaddress.ip_address(bind).version == 6:
-            self.address_family = socket.AF_INET6
-        super().__init__((bind, port), _Handler)
+        try:
+            if ipaddress.ip_address(bind).version == 6:
+                self.address_family = socket.AF_INET6
+        except ValueError:
+            raise InputError(f"{bind!r} is no address to listen on.", hint="For example: 127.0.0.1") from None
+        try:
+            super().__init__((bind, port), _Handler)
+        except OSError as error:
+            raise RdoError(f"Nothing can listen at {bind} port {port}: {error.strerror}.") from error
 
     @property
     def address(self) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from rdo.building.roots import temporary
 from rdo.building.sealed import Bind, Limits, Sandbox
 from rdo.common.errors import RdoError
+from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress, Task
 from rdo.repository.keys import Key
@@ -89,8 +90,7 @@ def _sign_all(missing: Sequence[RpmFile], key: Key, paths: Paths, sandbox: Sandb
 def _sign_batch(batch: Sequence[RpmFile], key: Key, paths: Paths, sandbox: Sandbox) -> int:
     folder = _folder(key, paths)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".signing-", dir=folder) as name:
-        exchange = Path(name)
+    with temporary(folder) as exchange:
         (exchange / "in").mkdir()
         (exchange / "out").mkdir()
         (exchange / "public.asc").write_text(key.public)
@@ -131,24 +131,22 @@ def _keep(signed: Path, rpm: RpmFile, key: Key, paths: Paths) -> None:
     """Move a signed file to its place: a folder that is there whole or not at all."""
     target = _folder(key, paths) / rpm.sha256[:2] / rpm.sha256
     target.parent.mkdir(exist_ok=True)
-    prepared = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    prepared.chmod(0o755)
-    shutil.move(signed, prepared / "signed.rpm")
-    (prepared / "signed.rpm").chmod(0o444)
-    with (prepared / "signed.rpm").open("rb") as stream:
-        os.fsync(stream.fileno())
-    made = RpmFile.of(prepared / "signed.rpm")
-    fields = {"sha256": made.sha256, "size": made.size}
-    (prepared / "signed.json").write_text(json.dumps(fields))
-    if target.exists() and _kept(rpm, key, paths) is None:
-        shutil.rmtree(target)
-    try:
-        prepared.rename(target)
-    except OSError:
-        # Another process was quicker; its copy is as good as ours.
-        shutil.rmtree(prepared)
-        if _kept(rpm, key, paths) is None:
-            raise
+    with temporary(_folder(key, paths)) as prepared:
+        shutil.move(signed, prepared / "signed.rpm")
+        (prepared / "signed.rpm").chmod(0o444)
+        with (prepared / "signed.rpm").open("rb") as stream:
+            os.fsync(stream.fileno())
+        made = RpmFile.of(prepared / "signed.rpm")
+        fields = {"sha256": made.sha256, "size": made.size}
+        write_atomically(prepared / "signed.json", json.dumps(fields))
+        if target.exists() and _kept(rpm, key, paths) is None:
+            shutil.rmtree(target)
+        try:
+            prepared.rename(target)
+        except OSError:
+            # Another process was quicker; its copy is as good as ours.
+            if _kept(rpm, key, paths) is None:
+                raise
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rdo.common.errors import InputError
+from rdo.common.errors import InputError, RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, Task
 from rdo.repository import publish as publishing
@@ -226,3 +226,16 @@ def test_a_site_keeps_its_address(site: Site) -> None:
     assert show(site.paths, "p", "2026.1").address == stated.address
     for line in (site.repository / "mirrorlist").read_text().splitlines():
         assert line.startswith("http://packages.example.org/p-2026.1/snapshots/")
+
+
+def test_a_damaged_package_is_not_published(site: Site) -> None:
+    old = site.rpms("1")
+    before = site.publish(old)
+    content = bytearray(old[0].path.read_bytes())
+    content[-1] ^= 1
+    old[0].path.unlink()  # the snapshot has a link to it
+    old[0].path.write_bytes(content)
+    with pytest.raises(RdoError, match="is damaged"):
+        site.publish([old[0], *site.rpms("2")[1:]])
+    assert current(site.repository) == before.path
+    assert _names(site.repository / "snapshots") == [before.path.name]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.common.errors import InputError, RdoError
 from rdo.repository.serve import Server
 
 
@@ -125,6 +126,16 @@ def test_a_mirrorlist_names_the_address_that_the_client_used(connection: http.cl
 
 def test_other_methods_are_refused(connection: http.client.HTTPConnection) -> None:
     assert _get(connection, "/p-2026.1/current/file.rpm", "DELETE")[0] == 501
+
+
+def test_places_where_nothing_can_listen(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no address"):
+        Server(tmp_path, "localhost")
+    with (
+        Server(tmp_path) as other,
+        pytest.raises(RdoError, match=r"Nothing can listen at 127\.0\.0\.1 port .* in use"),
+    ):
+        Server(tmp_path, port=other.server_address[1])
 
 
 def test_as_a_program(root: Path, tmp_path: Path) -> None:
