@@ -14,7 +14,7 @@ from rdo.cloud.topology import PlatformNames, Repository, Topology
 def plan(tmp_path: Path, **names: str) -> Plan:
     topology = Topology(
         host="controller",
-        address=ip_address("192.0.2.10"),  # type: ignore[arg-type]
+        address=ip_address("192.0.2.10"),
         repository=Repository(
             series="2026.1", platform="debian13", server="http://192.0.2.1:8080", public_key="KEY"
         ),
