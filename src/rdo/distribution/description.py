@@ -100,6 +100,9 @@ class PackageDescription(Data):
     summary: str | None = Field(default=None, description="one line, no full stop")
     description: str | None = None
     licence: StatedLicence | None = None
+    always_built: str | None = Field(
+        default=None, description="why the platform's version is never taken, though it may fit some closures"
+    )
     relax: dict[DistName, str] = Field(
         default_factory=dict,
         description="canonical index name -> why its upper bound is ignored; each build tests it",

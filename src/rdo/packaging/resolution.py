@@ -1,14 +1,15 @@
 """Resolution: the closure of what was asked for, and where each part of it comes from.
 
-OpenStack's own projects are built at their release's versions. A third-party name is taken from the platform
-when the platform's version satisfies every specifier stated in the closure, and built at the release's pin
-otherwise. What is built states requirements of its own, runtime and build, so this goes on until nothing
-changes; a name that is built never goes back to the platform, so it ends.
+OpenStack's own projects are built at their release's versions, and so are the few names whose description
+says ``always_built``. Another name is taken from the platform when the platform's version satisfies every
+specifier stated in the closure, and built at the release's pin otherwise. What is built states requirements
+of its own, runtime and build, so this goes on until nothing changes; a name that is built never goes back to
+the platform, so it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,7 +63,8 @@ def resolve(
     :raises ResolutionError: names without pin or hash, pins outside stated bounds, Requires-Python: all of
         them together, before anything is built
     """
-    closure = _Closure(release, platform, Statements(platform.environment, descriptions))
+    always_built = {dist for dist, said in (descriptions or {}).items() if said.always_built is not None}
+    closure = _Closure(release, platform, Statements(platform.environment, descriptions), always_built)
     roots: list[str] = []
     for text in asked:
         name, _, extras = text.partition("[")
@@ -96,7 +98,10 @@ class _Demand:
 class _Closure:
     """The state of one resolution."""
 
-    def __init__(self, release: Release, platform: Platform, statements: Statements) -> None:
+    def __init__(
+        self, release: Release, platform: Platform, statements: Statements, always_built: Collection[str]
+    ) -> None:
+        self.always_built = always_built
         self.release, self.platform, self.statements = release, platform, statements
         self.projects = {project.dist: project for project in release.projects.values()}
         self.environment = platform.environment
@@ -164,6 +169,8 @@ class _Closure:
         """Return why the platform's version won't do, None where it does."""
         if dist in self.projects:
             return "is OpenStack's own"
+        if dist in self.always_built:
+            return "is always built here"
         offered = self.platform.provides.get(dist)
         if offered is None:
             return "the platform has none"
@@ -279,7 +286,7 @@ class _Closure:
 
     def _is_always_built(self, stated: Stated) -> bool:
         offered = self.platform.provides.get(stated.dist)
-        own = stated.dist in self.projects
+        own = stated.dist in self.projects or stated.dist in self.always_built
         return own or offered is None or not fits(stated.specifier, offered.version)
 
 

@@ -130,6 +130,18 @@ def test_everything_wrong_is_told_together_before_anything_is_built() -> None:
     ]
 
 
+def test_what_is_always_built_is_never_the_platforms() -> None:
+    resolution = resolve(
+        release({"keystone": "1", "a": "2"}, KEYSTONE),
+        platform({"a": "3"}),
+        ["keystone"],
+        Shelf(keystone=["a>=1"]),
+        descriptions={"a": PackageDescription(project="a", always_built="for a reason")},
+    )
+    assert resolution.nodes["a"].version == "2"
+    assert resolution.nodes["a"].replaces_because == "is always built here"
+
+
 def test_a_packagers_exceptions() -> None:
     shelf = Shelf(keystone=["a<2,>=1", "unwanted"])
     description = PackageDescription(
