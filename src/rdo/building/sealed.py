@@ -322,8 +322,10 @@ def _supervise(command: Sequence[str], log: Path | None, limits: Limits, input: 
         ) from error
     try:
         if input is not None and process.stdin is not None:
-            process.stdin.write(input)
-            process.stdin.close()
+            # A chain that died at once says why in its output; the broken pipe says nothing.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(input)
+                process.stdin.close()
         assert process.stdout is not None
         with process.stdout as stream:
             if log is None:
