@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no defect: tests assert nothing about time.
+settings.register_profile("rdo", deadline=None)
+settings.load_profile("rdo")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
