@@ -49,6 +49,8 @@ def run(bench: Bench, rounds: int, progress: Progress) -> tuple[list[Row], list[
         name = f"ours, {jobs} job{'s'[: jobs > 1]}"
         rows.append(row(name, samples, base=theirs, against="EL's way", goal=_GOALS[jobs]))
     remarks = [comparison.text, *comparison.differences[:20]]
+    if comparison.bytecode:
+        remarks.append("Byte-code that differs: " + ", ".join(comparison.bytecode))
     return rows, remarks
 
 

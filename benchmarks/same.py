@@ -44,7 +44,8 @@ class Comparison:
     """What differs between two folders of RPMs.
 
     ``differences`` are in names, attributes of files, dependencies and scripts: there should be none.
-    ``contents`` counts files whose content differs, by kind, of ``files`` files altogether.
+    ``contents`` counts files whose content differs, by kind, of ``files`` files altogether; those of
+    byte-code are named in ``bytecode``.
     """
 
     packages: int = 0
@@ -52,6 +53,7 @@ class Comparison:
     dependencies: int = 0
     differences: list[str] = field(default_factory=list)
     contents: Counter[str] = field(default_factory=Counter)
+    bytecode: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -112,6 +114,7 @@ def _compare_files(name: str, one: dict[str, Any], other: dict[str, Any], found:
             found.differences.append(f"{name}: {path}: {attributes} and {theirs[path][0]}")
         if digest != theirs[path][1]:
             found.contents[_kind(path)] += 1
+            found.bytecode += [path] if path.endswith(".pyc") else []
 
 
 def _kind(path: str) -> str:
