@@ -8,6 +8,7 @@ import pytest
 from rdo.upstream.metadata import MetadataError, read_metadata
 from rdo.upstream.metadata_cache import MetadataCache
 from rdo.upstream.models import BuildSystem, Source
+from rdo.upstream.setuppy import read_setup_py
 from tests.unit.upstream.sdists import make_sdist, pkg_info
 
 
@@ -230,3 +231,8 @@ def test_cache_reads_again_when_a_hook_runner_comes(tmp_path: Path) -> None:
     assert cache.read(source, hooks).build_system.exact
     assert hooks.calls == ["requires"]
     assert cache.read(source).build_system.exact
+
+
+def test_a_setup_py_that_is_nested_too_deeply_is_left_unread() -> None:
+    assert read_setup_py("setup(name=" + "+".join(["'a'"] * 3000) + ")").unread
+    assert read_setup_py("setup(name=" + "[" * 5000).unread
