@@ -73,13 +73,13 @@ def build_system(pyproject: Table) -> BuildSystem:
     table = pyproject.get("build-system")
     if not isinstance(table, dict) or "requires" not in table:
         return BuildSystem(requires=("setuptools", "wheel"), declared=False)
-    backend = table.get("build-backend", "setuptools.build_meta:__legacy__")
-    requires = [str(item) for item in table["requires"]]
+    backend = str(table.get("build-backend", "setuptools.build_meta:__legacy__"))
+    requires = _strings(table["requires"])
     if backend == "hatchling.build":
         requires += _hatch_dependencies(pyproject)
     elif backend == "pbr.build":
         requires.append("pbr")
-    path = tuple(str(item) for item in table.get("backend-path", ()))
+    path = tuple(_strings(table.get("backend-path", [])))
     return BuildSystem(
         backend=backend,
         backend_path=path,
@@ -94,10 +94,10 @@ def _hatch_dependencies(pyproject: Table) -> list[str]:
     found: list[str] = []
     build = subtable(pyproject, "tool", "hatch", "build")
     for section in (build, subtable(build, "targets", "wheel")):
-        found += [str(item) for item in section.get("dependencies", ())]
+        found += _strings(section.get("dependencies", []))
         for hook in subtable(section, "hooks").values():
             if isinstance(hook, dict) and hook.get("enable-by-default", True):
-                found += [str(item) for item in hook.get("dependencies", ())]
+                found += _strings(hook.get("dependencies", []))
     return found
 
 
@@ -132,7 +132,7 @@ def entry_points(pyproject: Table) -> dict[str, dict[str, str]]:
 
 def dynamic(pyproject: Table) -> frozenset[str]:
     """Return the fields that PEP 621's table leaves to the backend."""
-    return frozenset(str(item) for item in subtable(pyproject, "project").get("dynamic", ()))
+    return frozenset(_strings(subtable(pyproject, "project").get("dynamic", [])))
 
 
 def requirements(pyproject: Table) -> list[str] | None:
@@ -140,9 +140,9 @@ def requirements(pyproject: Table) -> list[str] | None:
     project = subtable(pyproject, "project")
     if not project or {"dependencies", "optional-dependencies"} & dynamic(pyproject):
         return None
-    found = [str(item) for item in project.get("dependencies", ())]
+    found = _strings(project.get("dependencies", []))
     for extra, items in subtable(project, "optional-dependencies").items():
-        found += [with_extra(str(item), extra) for item in items]
+        found += [with_extra(item, extra) for item in _strings(items)]
     return found
 
 
@@ -154,6 +154,16 @@ def with_extra(requirement: str, extra: str, marker: str = "") -> str:
     if extra:
         markers = [f"({m})" if " or " in m else m for m in markers] + [f'extra == "{extra}"']
     return body.strip() + ("; " + " and ".join(markers) if markers else "")
+
+
+def _strings(value: object) -> list[str]:
+    """Return a list of strings.
+
+    :raises RdoError: the value is something else
+    """
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise RdoError(f"In a pyproject.toml, {value!r} stands where a list of strings has to be.")
+    return value
 
 
 def subtable(table: Table, *names: str) -> Table:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.common.errors import RdoError
 from rdo.upstream.metadata import MetadataError, read_metadata
 from rdo.upstream.metadata_cache import MetadataCache
 from rdo.upstream.models import BuildSystem, Source
@@ -236,3 +237,18 @@ def test_cache_reads_again_when_a_hook_runner_comes(tmp_path: Path) -> None:
 def test_a_setup_py_that_is_nested_too_deeply_is_left_unread() -> None:
     assert read_setup_py("setup(name=" + "+".join(["'a'"] * 3000) + ")").unread
     assert read_setup_py("setup(name=" + "[" * 5000).unread
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[build-system]\nrequires = 5\n",
+        "[build-system]\nrequires = [5]\n",
+        "[build-system]\nrequires = []\nbackend-path = 'x'\n",
+        "[project]\nname = 'a'\nversion = '1'\ndependencies = 'b'\n",
+        "[project]\nname = 'a'\nversion = '1'\noptional-dependencies = {x = 1}\n",
+    ],
+)
+def test_a_malformed_pyproject_is_said(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RdoError, match="list of strings"):
+        read_metadata(make_sdist(tmp_path, "a", "1", {"pyproject.toml": text}))
