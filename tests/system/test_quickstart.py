@@ -320,7 +320,8 @@ def test_keystone_outlives_restarts_of_what_it_stands_on(world: World) -> None:
 
 def test_changed_passwords_are_put_in_force(world: World) -> None:
     old = json.loads(world.passwords.read_text())
-    new = {name: f"{number:032x}" for number, name in enumerate(sorted(old))}
+    new = {"admin": "0" * 31 + "1", "keystone_database": 'it\'s "a" $HOME %41 \\\\ #: @/{x}'}
+    assert new.keys() == old.keys()
     world.passwords.write_text(json.dumps(new))
     starts = world.starts()
     database = {"keystone-database", "keystone-configuration", "httpd"}

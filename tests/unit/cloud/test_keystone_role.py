@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
 
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.plan import File, Plan, Script
@@ -48,3 +54,22 @@ def test_a_platform_s_own_names_are_used(tmp_path: Path) -> None:
 
 def test_every_script_asks_first(tmp_path: Path) -> None:
     assert all(step.unless.get_secret_value() for step in plan(tmp_path).steps if isinstance(step, Script))
+
+
+@pytest.mark.parametrize("password", ["0" * 31 + "1", 'it\'s "a" $HOME %41 \\ #: @/{x} ü'])
+def test_any_password_reaches_those_who_need_it(tmp_path: Path, password: str) -> None:
+    (tmp_path / "passwords.json").write_text(json.dumps({"admin": password, "keystone_database": password}))
+    files = {
+        step.id: step.content.get_secret_value() for step in plan(tmp_path).steps if isinstance(step, File)
+    }
+    assert yaml.safe_load(files["clouds"])["clouds"]["rdo"]["auth"]["password"] == password
+    sourced = subprocess.run(
+        ["bash", "-c", 'eval "$1"; printf %s "$OS_PASSWORD"', "-", files["keystonerc"]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sourced.stdout == password
+    address = next(line for line in files["keystone-configuration"].splitlines() if "://" in line)
+    quoted = address.partition("://keystone:")[2].partition("@localhost/")[0]
+    assert unquote(quoted) == password and not set(quoted) & set("$@/:#")

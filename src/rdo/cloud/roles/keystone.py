@@ -6,7 +6,10 @@ in its order; each asks the host first whether it is needed.
 
 from __future__ import annotations
 
+import json
+import shlex
 import textwrap
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -101,6 +104,7 @@ def _keystone(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ..
 
 
 def _configuration(password: str, socket: str) -> str:
+    password = quote(password, safe="")  # as part of a URL; and a "$" would be a reference in this file
     return textwrap.dedent(
         f"""\
         # Written by `rdo cloud`; it is written anew when that runs again. Other settings go to
@@ -112,6 +116,8 @@ def _configuration(password: str, socket: str) -> str:
         enabled = true
         backend = dogpile.cache.pymemcache
         memcache_servers = 127.0.0.1:11211
+        # Or whoever asks first after a restart of memcached finds a dead connection, and gets a 500.
+        enable_retry_client = true
         """
     )
 
@@ -136,9 +142,10 @@ def _clients(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ...
         "project_domain_name": "Default",
     }
     clouds = "clouds:\n  rdo:\n    auth:\n"
-    clouds += "".join(f"      {name}: {value}\n" for name, value in settings.items())
+    # JSON texts are YAML texts too: a password of digits stays one.
+    clouds += "".join(f"      {name}: {json.dumps(value)}\n" for name, value in settings.items())
     clouds += f"    region_name: {topology.region}\n    identity_api_version: 3\n"
-    exports = "".join(f"export OS_{name.upper()}={value}\n" for name, value in settings.items())
+    exports = "".join(f"export OS_{name.upper()}={shlex.quote(value)}\n" for name, value in settings.items())
     exports += f"export OS_REGION_NAME={topology.region}\nexport OS_IDENTITY_API_VERSION=3\n"
     return (
         File(
@@ -167,7 +174,7 @@ def _bootstrap(topology: Topology, credentials: Credentials) -> Script:
         title="Administrator, project and catalog",
         unless=SecretStr(f'test "$({catalog} | sort | uniq -c | tr -s " ")" = " 3 {url}"'),
         script=SecretStr(
-            f"export OS_BOOTSTRAP_PASSWORD={credentials['admin'].get_secret_value()}\n"
+            f"export OS_BOOTSTRAP_PASSWORD={shlex.quote(credentials['admin'].get_secret_value())}\n"
             "keystone-manage bootstrap --bootstrap-username admin --bootstrap-project-name admin \\\n"
             "    --bootstrap-role-name admin --bootstrap-service-name keystone \\\n"
             f"    --bootstrap-region-id {topology.region} \\\n"
