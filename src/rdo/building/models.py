@@ -25,8 +25,8 @@ class SourceFile(Value):
 class BuildRequest(Value):
     """One package to build: everything that is decided before its root exists.
 
-    ``build_requires`` are the spec's, as RPM dependency strings; the root gets what satisfies them and nothing
-    else. ``after`` are the packages whose artifacts may be used to satisfy them.
+    ``build_requires`` are the spec's, as RPM dependency strings; the root gets what satisfies them and
+    nothing else. ``after`` are the packages whose artifacts may be used to satisfy them.
     """
 
     package: str

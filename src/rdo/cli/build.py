@@ -35,9 +35,14 @@ def build(
         bool, typer.Option("--dry-run", help="Only show what would be built, in order.")
     ] = False,
     publish: Annotated[bool, typer.Option(help="Sign and publish the repository afterwards.")] = True,
+    only: Annotated[
+        bool, typer.Option("--only", help="Publish these alone, not what was published before with them.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Build projects with everything they need beyond the platform, and publish it as a signed repository.
+
+    The repository keeps what was built for it before; --only starts it anew.
 
     What was built before from the same inputs is not built again. A package that fails stops only those that
     need it; the exit status is 1 then and nothing is published.
@@ -52,7 +57,7 @@ def build(
         return
     if not projects:
         raise InputError("Which projects are to be built?", hint="For example: rdo build keystone")
-    _build(projects, release, platform, jobs, scheduler, dry_run, publish, as_json)
+    _build(projects, release, platform, jobs, scheduler, dry_run, publish, only, as_json)
 
 
 def _build(
@@ -63,6 +68,7 @@ def _build(
     scheduler: str | None,
     dry_run: bool,
     publish: bool,
+    only: bool,
     as_json: bool,
 ) -> None:
     from rdo.building.graph import build_graph
@@ -91,6 +97,7 @@ def _build(
             jobs=jobs,
             scheduler=scheduler,
             publish=publish,
+            only=only,
         )
     summary, published = made.summary, made.published
     if as_json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rdo.building.pipeline import Prepared, prepare
 from rdo.building.platform_packages import require_configured
@@ -11,6 +13,8 @@ from rdo.building.rpmbuild import RootBuilder
 from rdo.building.run import RunContext, RunSummary
 from rdo.building.session import default_jobs, make_engine, run_requests, run_session
 from rdo.building.store import open_store
+from rdo.common.errors import InputError
+from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -18,6 +22,10 @@ from rdo.distribution.models import Platform, Release
 from rdo.repository import keys
 from rdo.repository.publication import publish_artifacts
 from rdo.repository.publish import Published
+from rdo.repository.snapshots import folder_of
+
+#: Beside a repository's snapshots: the names that its publications were asked for, as JSON.
+ASKED_FILE = "asked.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ def make_repository(
     jobs: int | None = None,
     scheduler: str | None = None,
     publish: bool = True,
+    only: bool = False,
     address: str | None = None,
 ) -> Made:
     """Resolve, fetch, generate, build in sealed roots, sign, check and publish.
@@ -47,14 +56,21 @@ def make_repository(
     What was done before from the same inputs is not done again. A package that fails stops only those that
     need it; nothing is published then.
 
+    A repository grows: what earlier publications of it were asked for is asked for again, at the versions and
+    descriptions of today. Most of that is in the store, and the whole stays closed.
+
     :param asked: names as users write them
     :param jobs: builds at once, one a processor by default
     :param scheduler: address of a dask scheduler; an embedded cluster by default
+    :param only: publish what is asked for now and drop the rest
     :param address: what clients reach the folder of repositories by
     :raises InputError: it is not said where the platform's packages are; nothing was begun
     :raises RdoError: as the rooms do, before or between builds; a failed build is in the summary instead
     """
     require_configured(platform)
+    folder = folder_of(paths, platform.name, release.series)
+    if publish and not only:
+        asked = tuple(dict.fromkeys((*_published_before(folder), *asked)))
     with run_session(paths, platform.name, release.series, progress):
         prepared = prepare(distribution, release, platform, asked, paths, progress)
         builder = RootBuilder.make(platform, paths, progress)
@@ -74,4 +90,18 @@ def make_repository(
                 address=address,
                 progress=progress,
             )
+            write_atomically(folder / ASKED_FILE, json.dumps(list(asked)) + "\n")
     return Made(prepared, summary, published)
+
+
+def _published_before(folder: Path) -> list[str]:
+    file = folder / ASKED_FILE
+    if not file.exists():
+        return []
+    try:
+        names = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{file}:{error.lineno}: {error.msg}", hint="Remove it, and build all of it."
+        ) from error
+    return [str(name) for name in names]
