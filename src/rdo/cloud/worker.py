@@ -10,8 +10,10 @@ monkey.patch_all()
 
 import json  # noqa: E402 - gevent must patch first
 import logging  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from typing import TextIO  # noqa: E402
 
 from pyinfra import logger  # noqa: E402
 from pyinfra.api import Config, Inventory, State  # noqa: E402
@@ -39,6 +41,9 @@ class _LastLines(logging.Handler):
 def work() -> int:
     """Read a job from standard input, do it, and return the exit status."""
     job = json.load(sys.stdin)
+    # Standard output carries results alone; whatever a library prints goes to the log.
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     plan = Plan.model_validate(job["plan"])
     target = Target.model_validate(job["target"])
     said = _LastLines()
@@ -58,12 +63,12 @@ def work() -> int:
         print(f"{target.host} can't be reached over SSH: {error}", file=sys.stderr)
         return 1
     try:
-        return _run(state, plan, dry_run=job["dry_run"], said=said)
+        return _run(state, plan, results, dry_run=job["dry_run"], said=said)
     finally:
         disconnect_all(state)
 
 
-def _run(state: State, plan: Plan, *, dry_run: bool, said: _LastLines) -> int:
+def _run(state: State, plan: Plan, results: TextIO, *, dry_run: bool, said: _LastLines) -> int:
     changed: set[str] = set()
     paths = {step.id: step.path for step in plan.steps if isinstance(step, File | Link)}
     if not dry_run:
@@ -98,7 +103,7 @@ def _run(state: State, plan: Plan, *, dry_run: bool, said: _LastLines) -> int:
             )
         if result.changed:
             changed.add(step.id)
-        print(result.model_dump_json(), flush=True)
+        print(result.model_dump_json(), file=results, flush=True)
         if not result.ok:
             break
     return 0
