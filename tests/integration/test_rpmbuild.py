@@ -14,6 +14,7 @@ from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.rpmbuild import build_in_root, rebuild
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.distribution.load import Distribution
+from rdo.upstream.source_cache import HashMismatchError
 from tests.integration.repository_tools import paths_in
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
@@ -193,3 +194,14 @@ def test_planner_and_prefetch_do_not_change_a_plan(bench: Bench) -> None:
     before = bench.planner.plan(wanted).layers
     bench.planner.prefetch([wanted])
     assert bench.planner.plan(wanted).layers == before
+
+
+def test_a_source_that_the_disk_has_changed_is_put_aside_and_never_built(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    request = bench.request("changed")
+    source = request.sources[0].path
+    source.write_text("other")
+    with pytest.raises(HashMismatchError, match=r"data\.txt") as caught:
+        build_in_root(request, (), {}, bench.planner, bench.next_folder())
+    assert caught.value.aside.read_text() == "other"
+    assert not source.exists()

@@ -22,6 +22,8 @@ from rdo.building.store import Store
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
+from rdo.upstream.models import Source
+from rdo.upstream.source_cache import SourceCache
 
 _TOP = "/builddir/build"
 
@@ -57,6 +59,7 @@ def build_in_root(
     :param rpms: where they lie, by SHA-256
     :param folder: an empty folder for this build alone
     :param limits: what the build may use; its time is limited by the request in any case
+    :raises HashMismatchError: a source is not what it should be; it is put aside and nothing is built
     :raises UnsatisfiedError: a build requirement can't be satisfied
     :raises CacheError: the cache changed under the build
     :raises SandboxError: the sandbox or the machine failed, not the package
@@ -66,7 +69,10 @@ def build_in_root(
     inputs = folder / "in"
     inputs.mkdir(parents=True)
     (inputs / f"{request.package}.spec").write_text(request.spec)
+    sources = SourceCache(planner.paths.sources)
     for source in request.sources:
+        # Verified when it was fetched; the disk may have changed it since.
+        sources.check(Source(filename=source.filename, sha256=source.sha256, path=source.path))
         _link(source.path, inputs / source.filename)
     command = ["rpmbuild", "-ba", *_options(request.with_check), f"{_TOP}/SPECS/{request.package}.spec"]
     limits = replace(limits or Limits(), timeout=request.timeout)
