@@ -34,6 +34,10 @@ def create(
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=50, help="How many, where no name is given.")] = 1,
     platform: Annotated[str, typer.Option(help="Platform of the hosts.")] = "debian13",
+    release: Annotated[
+        str | None,
+        typer.Option("--release", help="Series whose packages they shall run; the newest by default."),
+    ] = None,
     debs: Annotated[
         list[str] | None, typer.Option("--package", help="A package of the platform to have on them besides.")
     ] = None,
@@ -43,7 +47,7 @@ def create(
     """Create hosts and boot them; it returns when they answer over ssh.
 
     The first host of a platform makes the shared base, which takes a minute or two; after that a host takes
-    about a second.
+    about a second. On it is what the packages of the published repository take from the platform.
 
     A host's root is not kept from becoming this machine's: run there what you would run as root here.
 
@@ -52,10 +56,11 @@ def create(
         rdo host create controller compute
         rdo host create --count 3
     """
+    from rdo.cli.defaults import choose_release, open_distribution
     from rdo.cli.show import progress
-    from rdo.cloud.testhosts import hosts, image, records
+    from rdo.cloud.hostbase import ensure_base
+    from rdo.cloud.testhosts import hosts, records
     from rdo.common.errors import InputError
-    from rdo.distribution.load import Distribution
 
     hosts.require_root()
     if names and count != 1:
@@ -64,9 +69,11 @@ def create(
     wanted = names or _free_names([host.name for host in hosts.list_hosts(paths)], count)
     for name in wanted:
         records.check_name(name)
-    description = Distribution.load(paths.distribution).platform(platform)
+    distribution = open_distribution(paths)
+    description = distribution.platform(platform)
+    series = choose_release(release, distribution)
     with progress() as report:
-        layers = image.ensure_host_base(description, paths, debs or (), report)
+        layers = ensure_base(distribution, series, description, paths, report, debs=debs or ())
         made = hosts.create(
             paths, wanted, layers=layers, platform=platform, in_memory=in_memory, progress=report
         )

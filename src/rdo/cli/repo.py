@@ -109,9 +109,7 @@ def check(release: _Series = None, platform: _PlatformName = None, as_json: _Jso
 @app.command()
 def serve(
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")
-    ] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 8080,
 ) -> None:
     """Serve all published repositories over HTTP until Ctrl-C.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdo.cloud import identity
+from rdo.cloud.hostbase import debs_for
 from rdo.cloud.plan import ApplyReport, StepResult
 from rdo.cloud.roles.keystone import DRIVERS, RC_FILE
 from rdo.cloud.testhosts import hosts, image
@@ -84,17 +85,6 @@ def run(
     address = f"{repository}/{platform.name}-{release.series}/"
     passwords = paths.clouds / name / "passwords.json"
     return Outcome(made, host, report, proofs, address, passwords, seconds=clock.seconds)
-
-
-def debs_for(resolution: Resolution) -> list[str]:
-    """Return what a host needs of the platform to run a resolution's packages."""
-    return sorted(
-        {
-            node.package
-            for node in resolution.provided
-            if any(reason.kind != "build" for reason in node.reasons)
-        }
-    )
 
 
 def _host(

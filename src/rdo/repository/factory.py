@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rdo.building.pipeline import Prepared, prepare
 from rdo.building.platform_packages import require_configured
@@ -13,19 +11,15 @@ from rdo.building.rpmbuild import RootBuilder
 from rdo.building.run import RunContext, RunSummary
 from rdo.building.session import default_jobs, make_engine, run_requests, run_session
 from rdo.building.store import open_store
-from rdo.common.errors import InputError
-from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
 from rdo.repository import keys
+from rdo.repository.asked import names_asked, remember
 from rdo.repository.publication import publish_artifacts
 from rdo.repository.publish import Published
 from rdo.repository.snapshots import folder_of
-
-#: Beside a repository's snapshots: the names that its publications were asked for, as JSON.
-ASKED_FILE = "asked.json"
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ def make_repository(
     require_configured(platform)
     folder = folder_of(paths, platform.name, release.series)
     if publish and not only:
-        asked = tuple(dict.fromkeys((*_published_before(folder), *asked)))
+        asked = tuple(dict.fromkeys((*names_asked(folder), *asked)))
     with run_session(paths, platform.name, release.series, progress):
         prepared = prepare(distribution, release, platform, asked, paths, progress)
         builder = RootBuilder.make(platform, paths, progress)
@@ -90,18 +84,5 @@ def make_repository(
                 address=address,
                 progress=progress,
             )
-            write_atomically(folder / ASKED_FILE, json.dumps(list(asked)) + "\n")
+            remember(folder, asked)
     return Made(prepared, summary, published)
-
-
-def _published_before(folder: Path) -> list[str]:
-    file = folder / ASKED_FILE
-    if not file.exists():
-        return []
-    try:
-        names = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{file}:{error.lineno}: {error.msg}", hint="Remove it, and build all of it."
-        ) from error
-    return [str(name) for name in names]
