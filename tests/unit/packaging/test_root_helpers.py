@@ -246,6 +246,36 @@ def test_module_that_does_not_compile(tmp_path: Path) -> None:
     assert Path(f"{root}{SITE}/__pycache__/good.{TAG}.pyc").exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "levels"),
+    [
+        ("def f():\n    assert 1\n", 2),
+        ("if 1: assert 1\n", 2),
+        ("x = 1; assert x\n", 2),
+        ("print(__debug__)\n", 2),
+        ("# nothing to assert\nself = 'assert'\nassertions = assert_ = 1\n", 1),
+    ],
+)
+def test_levels_share_byte_code_where_nothing_is_asserted(tmp_path: Path, source: str, levels: int) -> None:
+    root = lay(tmp_path, {f"{SITE}/a.py": source})
+    assert finish(root).returncode == 0
+    assert len({path.stat().st_ino for path in Path(f"{root}{SITE}/__pycache__").iterdir()}) == levels
+
+
+def test_large_packages_are_compiled_by_two_processes(tmp_path: Path) -> None:
+    padding = f"# {'x' * 90}\n" * 11_000
+    names = [f"m{number}" for number in range(6)]
+    root = lay(tmp_path, {f"{SITE}/{name}.py": f"{name} = 1\n{padding}" for name in names})
+    assert finish(root).returncode == 0
+    cache = Path(f"{root}{SITE}/__pycache__")
+    assert sorted(path.name for path in cache.glob(f"*.{TAG}.pyc")) == [f"{n}.{TAG}.pyc" for n in names]
+    for name in ("m4", "m5"):
+        Path(f"{root}{SITE}/{name}.py").write_text(f"print 'x'\n{padding}")
+    refused = finish(root)
+    assert refused.returncode == 1
+    assert f"2 modules don't compile: {SITE}/m4.py {SITE}/m5.py" in refused.stderr
+
+
 def test_executables_are_settled(tmp_path: Path) -> None:
     root = lay(
         tmp_path,

@@ -22,8 +22,10 @@ from pathlib import Path
 import shebang  # type: ignore[import-not-found]  # lies beside this file in the root
 
 _MANUAL = re.compile(r"/usr/share/man/(?:[^/]+/)?man[0-9a-z]+/[^/]+\.[0-9][a-z]*$")
-# Only these make code differ between the optimisation levels 0 and 1.
-_LEVELS_DIFFER = re.compile(rb"\bassert\b|__debug__")
+# The word "assert"; it begins with plain letters, which makes the search for it fast.
+_ASSERT = re.compile(rb"assert(?![A-Za-z0-9_])")
+# Modules of more bytes altogether are compiled by two processes.
+_LARGE = 4 << 20
 
 
 def main() -> None:
@@ -54,7 +56,7 @@ def main() -> None:
         strip(arguments.strip, binaries)
     if arguments.dependencies:
         save_dependencies(arguments.buildroot, arguments.site, arguments.dependencies)
-    failed = [path for path in sorted(modules) if not compiled(path, path[len(root) :], epoch)]
+    failed = compile_all(sorted(modules), root, epoch)
     if failed and not arguments.lenient:
         sys.exit(f"{len(failed)} modules don't compile: {' '.join(path[len(root) :] for path in failed)}")
 
@@ -115,6 +117,68 @@ def compress(path: Path) -> None:
     path.unlink()
 
 
+def compile_all(paths: list[str], root: str, epoch: int | None) -> list[str]:
+    """Write the byte-code of modules; return those that can't be compiled, in order.
+
+    Large packages take two processes, whatever the number of processors: a string that one module shares
+    with another compiled before it can show in its byte-code, so the division must be the same everywhere.
+    """
+    sizes = {path: os.stat(path).st_size for path in paths}  # noqa: PTH116
+    if sum(sizes.values()) < _LARGE:
+        return [path for path in paths if not compiled(path, path[len(root) :], epoch)]
+    mine, others = divided(sizes)
+    sys.stdout.flush()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reader)
+            failed = [path for path in others if not compiled(path, path[len(root) :], epoch)]
+            with open(writer, "wb") as stream:  # noqa: PTH123
+                stream.write("".join(f"{path}\0" for path in failed).encode(errors="surrogateescape"))
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            raise
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    os.close(writer)
+    failed = [path for path in mine if not compiled(path, path[len(root) :], epoch)]
+    with open(reader, "rb") as stream:  # noqa: PTH123
+        failed += stream.read().decode(errors="surrogateescape").split("\0")[:-1]
+    if os.waitpid(child, 0)[1]:
+        sys.exit("The process that compiled half of the modules failed.")
+    return sorted(failed)
+
+
+def divided(sizes: dict[str, int]) -> tuple[list[str], list[str]]:
+    """Return paths in two parts of much the same size, each sorted."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    totals = [0, 0]
+    for path in sorted(sizes, key=lambda path: (-sizes[path], path)):
+        smaller = int(totals[1] < totals[0])
+        parts[smaller].append(path)
+        totals[smaller] += sizes[path]
+    return sorted(parts[0]), sorted(parts[1])
+
+
+def levels_differ(source: bytes) -> bool:
+    """Say whether a module's code may differ between the optimisation levels 0 and 1.
+
+    Only ``assert`` statements and ``__debug__`` make it so. A statement begins a line, or follows a colon or
+    a semicolon.
+    """
+    if b"__debug__" in source:
+        return True
+    for found in _ASSERT.finditer(source):
+        before = source[max(0, found.start() - 200) : found.start()].rstrip(b" \t\f")
+        if not before or before[-1:] in b"\r\n:;":
+            return True
+    return False
+
+
 def compiled(path: str, shown: str, epoch: int | None) -> bool:
     """Write a module's byte-code for both optimisation levels; say whether it could be compiled.
 
@@ -130,9 +194,7 @@ def compiled(path: str, shown: str, epoch: int | None) -> bool:
     try:
         code: types.CodeType = compile(source, shown, "exec", dont_inherit=True, optimize=0)
         second = (
-            compile(source, shown, "exec", dont_inherit=True, optimize=1)
-            if _LEVELS_DIFFER.search(source)
-            else None
+            compile(source, shown, "exec", dont_inherit=True, optimize=1) if levels_differ(source) else None
         )
     except (SyntaxError, ValueError) as error:
         print(f"{shown}: {error}", file=sys.stderr)
