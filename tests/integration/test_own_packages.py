@@ -20,9 +20,9 @@ from tests.installation import CHECKOUT, Installation
 
 pytestmark = [pytest.mark.root, pytest.mark.index, pytest.mark.mirror]
 
-#: A namespace with data, one with scripts and extras, and what both need.
+#: A namespace with data, one with scripts and extras, what both need, and pbr, which is always ours.
 ASKED = ("oslo.config", "oslo.context")
-COUNT = 4
+COUNT = 5
 BUILD = ("build", *ASKED, "--release", "2026.1", "--no-publish")
 
 

@@ -95,9 +95,9 @@ def test_cluster_builds_side_by_side_and_survives_a_dead_worker(tmp_path: Path) 
 
 
 def test_kill_9_loses_nothing_finished(tmp_path: Path) -> None:
-    process = start(tmp_path, 0.4)
+    process = start(tmp_path, 1.0)
     house = House.at(tmp_path)
-    wait(lambda: len(house.builder.built()) >= 4)
+    wait(lambda: len(house.builder.built()) >= 3)
     session = Path(str(process.pid))
     assert len(processes_of(session)) >= 3
     process.kill()
@@ -107,9 +107,9 @@ def test_kill_9_loses_nothing_finished(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_and_leaves_no_process(tmp_path: Path) -> None:
-    process = start(tmp_path, 0.4)
+    process = start(tmp_path, 1.0)
     house = House.at(tmp_path)
-    wait(lambda: len(house.builder.built()) >= 4)
+    wait(lambda: len(house.builder.built()) >= 3)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
     assert process.wait(30) != 0
     wait(lambda: not processes_of(Path(str(process.pid))), 10)
