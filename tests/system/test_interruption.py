@@ -24,7 +24,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An installation that was left to build and publish in peace."""
     installation = Installation.at(tmp_path_factory.mktemp("undisturbed") / "home")
     made = installation.json(*BUILD)
-    assert made["counts"] == {"built": 4, "cached": 0, "failed": 0, "blocked": 0}
+    assert made["counts"]["built"] == len(made["results"]) >= 4
     assert made["repository"]["changed"] and installation.snapshot() is not None
     return installation
 
@@ -37,8 +37,8 @@ def test_interrupted_at_any_moment_it_carries_on(tmp_path: Path, undisturbed: In
         (signal.SIGKILL, False, _says(r"Resolving|Generating")),
         (signal.SIGKILL, False, _building(1)),
         (signal.SIGINT, True, _building(2)),
-        (signal.SIGKILL, False, _built(1)),
-        (signal.SIGTERM, False, _built(2)),
+        (signal.SIGKILL, False, _built(2)),
+        (signal.SIGTERM, False, _built(3)),
         (signal.SIGKILL, False, _says(r"Signing|Publishing")),
     ):
         running = installation.start(*BUILD)
@@ -119,8 +119,7 @@ def test_failure_stops_only_what_needs_it_and_publishes_nothing(
     _describe(distribution, "oslo.context", "check: [\"python3 -c 'import yaml'\"]")
     made = installation.json(*BUILD, status=1)
     results = {result["package"]: result for result in made["results"]}
-    assert {package: result["status"] for package, result in results.items()} == {
-        "python-oslo-i18n": "cached",
+    assert {package: r["status"] for package, r in results.items() if r["status"] != "cached"} == {
         "python-oslo-utils": "failed",
         "python-oslo-serialization": "blocked",
         "python-oslo-context": "failed",
@@ -139,7 +138,7 @@ def test_failure_stops_only_what_needs_it_and_publishes_nothing(
     assert "nowhere.py" in installation.rdo("log", "oslo.utils").stdout
     del installation.variables["RDO_DISTRIBUTION"]
     mended = installation.json(*BUILD)
-    assert mended["counts"] == {"built": 0, "cached": 4, "failed": 0, "blocked": 0}
+    assert mended["counts"]["cached"] == len(mended["results"]) == len(results)
     assert installation.snapshot() == served
 
 
