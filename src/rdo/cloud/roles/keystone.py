@@ -17,6 +17,7 @@ from rdo.cloud.credentials import Credentials
 from rdo.cloud.plan import AnyStep, Database, File, Link, Packages, Plan, Script, Service
 from rdo.cloud.roles import repository
 from rdo.cloud.topology import Topology
+from rdo.common.errors import InputError
 
 #: Index names of what the packages below take from a Python driver: Keystone itself does not require one.
 DRIVERS = ("pymysql", "pymemcache")
@@ -37,7 +38,10 @@ RC_FILE = "/root/keystonerc_admin"
 
 
 def plan(topology: Topology, credentials: Credentials) -> Plan:
-    """Return the plan of a host that has all of an identity service."""
+    """Return the plan of a host that has all of an identity service.
+
+    :raises InputError: the database password has characters that Keystone can't take
+    """
     return Plan(
         host=topology.host,
         steps=(
@@ -76,15 +80,13 @@ def _keystone(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ..
             path=CONFIGURATION,
             group="keystone",
             mode="640",
-            content=SecretStr(
-                _configuration(credentials["keystone_database"].get_secret_value(), names.mariadb_socket)
-            ),
+            content=SecretStr(_configuration(_database_password(credentials), names.mariadb_socket)),
         ),
         Script(
             id="keystone-schema",
             title="Keystone's database schema",
             unless=SecretStr("runuser -u keystone -- keystone-manage db_sync --check"),
-            script=SecretStr("runuser -u keystone -- keystone-manage db_sync"),
+            script=SecretStr(_manage("db_sync", user="keystone")),
         ),
         _key_repository("fernet"),
         _key_repository("credential"),
@@ -103,8 +105,33 @@ def _keystone(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ..
     )
 
 
+def _database_password(credentials: Credentials) -> str:
+    """Return the password as it stands in a URL.
+
+    Keystone's migrations (29.0.2) hand that URL to a ConfigParser, which takes each "%" for a reference; so
+    nothing that has to be quoted can be in it.
+    """
+    password = credentials["keystone_database"].get_secret_value()
+    if not password or quote(password, safe="") != password:
+        raise InputError(
+            f"{credentials.path}: keystone_database has characters that Keystone can't take.",
+            hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
+        )
+    return password
+
+
+def _manage(arguments: str, *, user: str = "root") -> str:
+    """Return a script that runs keystone-manage, which says only in its log why it failed.
+
+    The log is not shown: its last lines may have the database's address with the password.
+    """
+    return (
+        f"runuser -u {user} -- keystone-manage {arguments} || {{\n"
+        "    echo 'The reason is in /var/log/keystone/keystone.log on the host.' >&2; exit 1\n}\n"
+    )
+
+
 def _configuration(password: str, socket: str) -> str:
-    password = quote(password, safe="")  # as part of a URL; and a "$" would be a reference in this file
     return textwrap.dedent(
         f"""\
         # Written by `rdo cloud`; it is written anew when that runs again. Other settings go to
@@ -127,7 +154,7 @@ def _key_repository(kind: str) -> Script:
         id=f"keystone-{kind}-keys",
         title=f"Keystone's {kind} keys",
         unless=SecretStr(f"test -s /etc/keystone/{kind}-keys/0"),
-        script=SecretStr(f"keystone-manage {kind}_setup --keystone-user keystone --keystone-group keystone"),
+        script=SecretStr(_manage(f"{kind}_setup --keystone-user keystone --keystone-group keystone")),
     )
 
 
@@ -175,10 +202,12 @@ def _bootstrap(topology: Topology, credentials: Credentials) -> Script:
         unless=SecretStr(f'test "$({catalog} | sort | uniq -c | tr -s " ")" = " 3 {url}"'),
         script=SecretStr(
             f"export OS_BOOTSTRAP_PASSWORD={shlex.quote(credentials['admin'].get_secret_value())}\n"
-            "keystone-manage bootstrap --bootstrap-username admin --bootstrap-project-name admin \\\n"
-            "    --bootstrap-role-name admin --bootstrap-service-name keystone \\\n"
-            f"    --bootstrap-region-id {topology.region} \\\n"
-            f"    --bootstrap-admin-url {url} --bootstrap-internal-url {url} --bootstrap-public-url {url}\n"
+            + _manage(
+                "bootstrap --bootstrap-username admin --bootstrap-project-name admin"
+                " --bootstrap-role-name admin --bootstrap-service-name keystone"
+                f" --bootstrap-region-id {topology.region} --bootstrap-admin-url {url}"
+                f" --bootstrap-internal-url {url} --bootstrap-public-url {url}"
+            )
         ),
         retries=30,
     )
