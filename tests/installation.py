@@ -136,6 +136,10 @@ class Installation:
         return {e["filename"]: e["sha256"] for e in entries if not e["filename"].startswith("rdo-release-")}
 
 
+class EndedEarlyError(AssertionError):
+    """A command ended well before the moment that was waited for."""
+
+
 @dataclass
 class Running:
     """A command under way."""
@@ -147,6 +151,8 @@ class Running:
         """Wait for a moment of its life; it must not end before."""
         deadline = time.monotonic() + timeout
         while not ready():
+            if self.process.poll() == 0:
+                raise EndedEarlyError(self.messages.read_text())
             assert self.process.poll() is None, f"it ended too early:\n{self.messages.read_text()}"
             assert time.monotonic() < deadline, self.messages.read_text()
             time.sleep(0.05)
