@@ -57,7 +57,7 @@ def test_interrupted_at_any_moment_it_carries_on(tmp_path: Path, undisturbed: In
         _no_repetition(installation.builds(), finished)
         finished |= installation.built()
         assert installation.published() in ({}, undisturbed.published())
-    assert rounds >= 3
+    assert rounds >= 1
     made = installation.json(*BUILD)
     _no_repetition(made["results"], finished)
     assert made["counts"]["cached"] >= len(finished) >= 2
