@@ -177,6 +177,7 @@ def accounted() -> Iterator[None]:
     group = None if before is None else before / f"rdo-benchmarks-{os.getpid()}"
     try:
         if before is not None and group is not None:
+            _sweep(before)
             group.mkdir()
             (group / "cgroup.procs").write_text(str(os.getpid()))
             _group = group if (group / "cpu.stat").exists() else None
@@ -190,6 +191,13 @@ def accounted() -> Iterator[None]:
             (before / "cgroup.procs").write_text(str(os.getpid()))
             with suppress(OSError):
                 group.rmdir()
+
+
+def _sweep(parent: Path) -> None:
+    """Remove groups of earlier benchmarks; the kernel keeps those that still have processes."""
+    for left in parent.glob("rdo-benchmarks-*"):
+        with suppress(OSError):
+            left.rmdir()
 
 
 _UNIFIED = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
