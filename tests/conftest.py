@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 # A busy machine is no defect: tests assert nothing about time.
 settings.register_profile("rdo", deadline=None)
 settings.load_profile("rdo")
+
+# Shells start background jobs with Ctrl-C ignored, and what tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
