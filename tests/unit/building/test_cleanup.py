@@ -57,7 +57,9 @@ def test_only_abandoned_folders_are_removed(paths: Paths) -> None:
 def test_processes_of_dead_owners_are_ended(paths: Paths) -> None:
     argument = str(scratch_folder(paths).resolve() / f"{dead_mark()}-0")
     paths.cache.mkdir()
-    with subprocess.Popen(["sh", "-c", "sleep 60; :", argument]) as process:
+    with subprocess.Popen(["sh", "-c", "echo; sleep 60; :", argument], stdout=subprocess.PIPE) as process:
+        # Popen returns before the kernel has set the new program's arguments; a line shows that it runs.
+        assert process.stdout is not None and process.stdout.readline()
         assert f"ended process {process.pid}" in clean_up(paths)
         assert process.wait(10) != 0
 
@@ -66,9 +68,8 @@ def test_somebody_who_looks_at_what_was_left_is_left_alone(paths: Paths) -> None
     folder = scratch_folder(paths) / f"{dead_mark()}-0"
     folder.mkdir(parents=True)
     (folder / "log").write_text("words\n")
-    with subprocess.Popen(
-        ["tail", "-f", str(folder.resolve() / "log")], stdout=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen(["tail", "-f", str(folder.resolve() / "log")], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"words\n"
         assert not any("process" in line for line in clean_up(paths))
         assert process.poll() is None
         process.kill()
