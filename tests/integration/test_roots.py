@@ -88,7 +88,6 @@ def test_planning_is_quick_and_makes_nothing(platform: Platform, paths: Paths) -
 
 def test_killed_creation_leaves_nothing_that_counts(paths: Paths, tmp_path: Path) -> None:
     """A killed debootstrap leaves a folder that bears its mark, no mount and no process."""
-    mounts = Path("/proc/self/mountinfo").read_text()
     own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
     script = (
         "import sys; from pathlib import Path\n"
@@ -106,7 +105,8 @@ def test_killed_creation_leaves_nothing_that_counts(paths: Paths, tmp_path: Path
         os.kill(tool.pid, signal.SIGKILL)
     (left,) = own.roots.glob("tmp-*")
     time.sleep(0.5)
-    assert Path("/proc/self/mountinfo").read_text() == mounts
+    # Others' mounts come and go: tests of hosts run at the same time.
+    assert str(own.cache) not in Path("/proc/self/mountinfo").read_text()
     assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(left) in _text(p)]
     assert clean_up(own) == [f"removed {left}"]
     assert not left.exists()

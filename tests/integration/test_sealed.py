@@ -183,7 +183,6 @@ def test_probe_says_that_sandboxes_work_here(paths: Paths) -> None:
 
 
 def test_kill_9_of_the_tool_leaves_nothing(root: Root, paths: Paths) -> None:
-    mounts = Path("/proc/self/mountinfo").read_text()
     script = (
         "import sys; from pathlib import Path; from rdo.building.sealed import Sandbox\n"
         "inside = ['sh', '-c', 'setsid sleep 1234.7 & sleep 1234.7']\n"
@@ -194,7 +193,8 @@ def test_kill_9_of_the_tool_leaves_nothing(root: Root, paths: Paths) -> None:
         wait_for(lambda: len(processes("1234.7")) >= 2)
         os.kill(tool.pid, signal.SIGKILL)
     wait_for(lambda: not processes("1234.7") and not processes(str(scratch_folder(paths)), program=""))
-    assert Path("/proc/self/mountinfo").read_text() == mounts
+    # Others' mounts come and go: tests of hosts run at the same time.
+    assert str(paths.cache) not in Path("/proc/self/mountinfo").read_text()
     left = list(scratch_folder(paths).iterdir())
     assert [f"removed {folder}" for folder in left] == clean_up(paths)
     assert not list(scratch_folder(paths).iterdir())
