@@ -177,6 +177,7 @@ def import_(
         pythons=sorted({distribution.platform(name).python for name in platforms}),
         listing=IndexListing(),
         components=_components(rdo_packages),
+        also=distribution.coverage().dists,
         previous=previous,
         update_open=update_open,
     )

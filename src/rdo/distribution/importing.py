@@ -30,9 +30,8 @@ from packaging.version import InvalidVersion, Version
 
 from rdo.common.errors import DataError, Problem, UnknownNameError
 from rdo.distribution.listing import Listed, Listing
-from rdo.distribution.models import Pin, Project, Release
+from rdo.distribution.models import Pin, Project, ProjectType, Release
 from rdo.distribution.names import check_commit, check_version
-from rdo.distribution.releasefile import ProjectType
 from rdo.distribution.yamlfile import YamlFile, read_yaml
 
 MARGIN = timedelta(days=30)
@@ -47,7 +46,6 @@ OPEN_NAMES: Mapping[str, str] = {
     "editables": "",
     "expandvars": "",
     "flit-core": "<4",
-    "gnocchi": "",
     "hatch-fancy-pypi-readme": "",
     "hatch-vcs": "",
     "hatchling": "",
@@ -56,7 +54,6 @@ OPEN_NAMES: Mapping[str, str] = {
     "meson": "",
     "meson-python": "",
     "pathspec": "",
-    "pbr": "",
     "pip": "",
     "poetry-core": "",
     "pyproject-hooks": "",
@@ -340,6 +337,7 @@ def import_release(
     pythons: Sequence[str],
     listing: Listing,
     components: Mapping[str, str] | None = None,
+    also: Iterable[str] = (),
     previous: Release | None = None,
     update_open: bool = False,
 ) -> Imported:
@@ -350,6 +348,7 @@ def import_release(
 
     :param deliverables: folder of the codename's files, or a checkout of openstack/releases
     :param constraints: upper-constraints, or a checkout of openstack/requirements
+    :param also: canonical index names that are shipped with the series and are none of its deliverables
     :raises DataError: all mistakes in upstream's files
     """
     problems: list[Problem] = []
@@ -379,7 +378,7 @@ def import_release(
     before = {dist: found for dist, found in before.items() if dist not in pins}
     kept = {} if update_open else before
     # names that a packager has added to the file by hand stay open names of this release
-    wanted = dict.fromkeys(before, "") | dict(OPEN_NAMES)
+    wanted = dict.fromkeys((*before, *also), "") | dict(OPEN_NAMES)
     names = {dist: bound for dist, bound in wanted.items() if dist not in pins and dist not in kept}
     opened, without = pin_open_names(listing, names, released=status.released, pythons=pythons)
     notes += [f"{dist}: the index has no final version with an sdist that will do" for dist in without]

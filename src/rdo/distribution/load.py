@@ -1,7 +1,7 @@
 """Loads the distribution's data, lazily: what nobody asks for is not read.
 
 Folders below the distribution's: ``releases/<series>.yaml`` and ``.lock``, ``platforms/<name>.yaml``,
-``.provides`` and ``.macros``, ``packages/<project>/package.yaml``.
+``.provides`` and ``.macros``, ``packages/<project>/package.yaml``, and the file ``coverage.yaml``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from rdo.common.errors import DataError, Problem, UnknownNameError
+from rdo.distribution.coverage import Coverage, load_coverage
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.lockfile import load_lock
 from rdo.distribution.models import Platform, Release
@@ -28,6 +29,7 @@ class Distribution:
     _releases: dict[str, Release] = field(default_factory=dict, repr=False)
     _platforms: dict[str, Platform] = field(default_factory=dict, repr=False)
     _packages: dict[str, PackageDescription] = field(default_factory=dict, repr=False)
+    _coverage: Coverage | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Distribution:
@@ -41,6 +43,15 @@ class Distribution:
     def platforms(self) -> list[str]:
         """Return the names of the platforms, in order."""
         return sorted(file.stem for file in (self.path / "platforms").glob("*.yaml"))
+
+    def coverage(self) -> Coverage:
+        """Return what is shipped beside the projects of a series, and what is not.
+
+        :raises DataError: all mistakes in its file
+        """
+        if self._coverage is None:
+            self._coverage = load_coverage(self.path / "coverage.yaml")
+        return self._coverage
 
     def release(self, series: str) -> Release:
         """Return a release.
@@ -163,7 +174,9 @@ class Distribution:
                 problems.append(file.problem(("index", dist), f"{dist} is pinned elsewhere in the file too"))
         if problems:
             raise DataError(problems)
-        return parsed.release(sources)
+        release, coverage = parsed.release(sources), self.coverage()
+        projects = coverage.completed(release.projects, release.pins)
+        return release.model_copy(update={"projects": projects, "not_shipped": coverage.not_shipped})
 
     def _read_platform(self, name: str) -> Platform:
         path = self.path / "platforms" / f"{name}.yaml"

@@ -14,6 +14,10 @@ from packaging.markers import Marker
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, Field
 
+ProjectType = Literal[
+    "service", "library", "client-library", "horizon-plugin", "tempest-plugin", "trailing", "other"
+]
+
 
 class Data(BaseModel):
     """Base of everything read from data files: unknown keys are mistakes, values don't change."""
@@ -38,13 +42,15 @@ class Project(Data):
 
     name: str = Field(description="base name of the upstream repository: nova")
     dist: str = Field(description="canonical index name: nova, openstack-placement")
-    type: Literal[
-        "service", "library", "client-library", "horizon-plugin", "tempest-plugin", "trailing", "other"
-    ]
+    type: ProjectType
     repository: str = Field(description="openstack/nova")
     version: str
-    commit: str = Field(description="the version's commit, 40 hexadecimal digits")
+    commit: str | None = Field(
+        default=None,
+        description="the version's commit, 40 hexadecimal digits; None where only the index knows it",
+    )
     component: str | None = None
+    package: str | None = Field(default=None, description="source package, where no rule gives its name")
 
 
 class SourceLock(Data):
@@ -75,6 +81,12 @@ class Release(Data):
     sources: dict[tuple[str, str], SourceLock] = Field(
         default_factory=dict, description="by (canonical name, version)"
     )
+    not_shipped: dict[str, str] = Field(default_factory=dict, description="project -> why it is not shipped")
+
+    @property
+    def shipped(self) -> tuple[str, ...]:
+        """The projects that the distribution ships in this release, by name."""
+        return tuple(name for name in self.projects if name not in self.not_shipped)
 
     def pin(self, dist: str, environment: dict[str, str]) -> Pin | None:
         """Return the pin of a canonical index name whose marker holds in a PEP 508 environment."""

@@ -13,12 +13,8 @@ from typing import Annotated, Literal
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, Field, field_validator
 
-from rdo.distribution.models import Data, Pin, Project, Release, SourceLock
+from rdo.distribution.models import Data, Pin, Project, ProjectType, Release, SourceLock
 from rdo.distribution.names import CommitHash, DistName, VersionText, check_marker, check_version
-
-ProjectType = Literal[
-    "service", "library", "client-library", "horizon-plugin", "tempest-plugin", "trailing", "other"
-]
 
 
 class ProjectEntry(Data):
@@ -28,7 +24,7 @@ class ProjectEntry(Data):
     type: ProjectType
     repository: str | None = None
     version: VersionText
-    commit: CommitHash
+    commit: CommitHash | None = None
     component: str | None = None
 
     def project(self, name: str) -> Project:

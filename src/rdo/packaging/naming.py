@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import re
+
 from packaging.utils import canonicalize_name
 
 from rdo.distribution.models import Project
 
-# Source packages whose name follows neither rule; RDO's users know them so.
-_SOURCE_PACKAGES = {"horizon": "python-django-horizon"}
+_TEMPEST_PLUGIN = re.compile(r"-tempest-(?:plugin|tests)\Z")
 
 
 def source_package(dist: str, project: Project | None) -> str:
     """Return the name of the source package.
 
-    Services and dashboard plugins are ``openstack-<project>``, everything else ``python-<name>``.
+    Services are ``openstack-<project>``, plugins of the dashboard ``openstack-<what they are for>-ui``,
+    everything else ``python-<name>``; a project whose users know it otherwise says so in the data.
 
     :param dist: canonical index name: oslo-config
     :param project: the OpenStack project that makes it, None for third parties
     """
     if project is not None:
-        if project.name in _SOURCE_PACKAGES:
-            return _SOURCE_PACKAGES[project.name]
-        if project.type in ("service", "horizon-plugin"):
+        if project.package is not None:
+            return project.package
+        if project.type == "horizon-plugin":
+            return f"openstack-{project.name.removesuffix('-dashboard').removesuffix('-ui')}-ui"
+        if project.type == "service":
             return f"openstack-{project.name}"
     return f"python-{_bare(dist)}"
 
 
 def python_package(dist: str) -> str:
     """Return the name of the binary package with the modules of a canonical index name.
+
+    Plugins of tempest are known as tests: ``python3-cinder-tests-tempest``.
 
     >>> python_package("python-openstackclient"), python_package("oslo-config")
     ('python3-openstackclient', 'python3-oslo-config')
@@ -46,5 +52,5 @@ def lang_package(dist: str) -> str:
 
 
 def _bare(dist: str) -> str:
-    name = canonicalize_name(dist)
+    name = _TEMPEST_PLUGIN.sub("-tests-tempest", canonicalize_name(dist))
     return name.removeprefix("python-") if name != "python-" else name
