@@ -61,7 +61,7 @@ def test_interrupted_at_any_moment_it_carries_on(tmp_path: Path, undisturbed: In
     assert rounds >= 1
     made = installation.json(*BUILD)
     _no_repetition(made["results"], finished)
-    assert made["counts"]["cached"] >= len(finished) >= 2
+    assert made["counts"]["cached"] >= len(finished) >= 1
     assert installation.published() == undisturbed.published(), "bit for bit what an undisturbed run makes"
     assert _leftovers(installation) == []
     assert users_of(installation.home) == []

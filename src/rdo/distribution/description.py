@@ -32,20 +32,51 @@ class PlacedFile(Data):
     owner: str = "root"
     group: str = "root"
     config: bool = Field(default=False, description="an edited one is kept on update: %config(noreplace)")
-    package: str | None = Field(default=None, description="subpackage; the service's main package by default")
+    package: str | None = Field(default=None, description="subpackage; the base package by default")
+
+
+class Unit(Data):
+    """A systemd service that runs one of the package's commands.
+
+    In short it is just the command: ``nova-compute`` is the unit openstack-nova-compute.service.
+    """
+
+    run: str = Field(description="command line; its first word is one of the package's commands, or a path")
+    name: str | None = Field(
+        default=None, description="without .service; the service's unit_prefix and the command by default"
+    )
+    summary: str | None = None
+    user: str | None = Field(default=None, description="the service's account by default")
+    after: tuple[str, ...] = Field(default=(), description="units that are waited for, if they are started")
+    privileged: bool = Field(
+        default=False, description="it runs helpers as root (sudo), so little can be taken from it"
+    )
+    settings: dict[str, str] = Field(
+        default_factory=dict, description="of the section [Service], instead of or beside what all have"
+    )
 
 
 class Subpackage(Data):
     """A binary package beside the main one and the one with the Python modules."""
 
     name: str
-    summary: str
+    summary: str | None = Field(default=None, description="from the service's and the package's name")
     description: str | None = None
     requires: tuple[str, ...] = Field(
-        default=(), description="RPM dependencies; main and modules come of themselves"
+        default=(), description="RPM dependencies; those inside the project come of themselves"
     )
-    units: tuple[str, ...] = Field(default=(), description="systemd units, files beside package.yaml")
-    scripts: tuple[str, ...] = Field(default=(), description="commands that move here from the main package")
+    recommends: tuple[str, ...] = ()
+    provides: tuple[str, ...] = Field(default=(), description="further names, that it had before")
+    obsoletes: tuple[str, ...] = Field(default=(), description="packages that it takes the place of")
+    units: tuple[str | Unit, ...] = Field(
+        default=(), description="commands, units in full, or x.service files beside package.yaml"
+    )
+    scripts: tuple[str, ...] = Field(
+        default=(), description="commands that move here, beside those that its units run"
+    )
+    config: tuple[str, ...] = Field(
+        default=(), description="files below the service's folder in /etc that move here; globs"
+    )
 
 
 class HttpdApplication(Data):
@@ -57,33 +88,57 @@ class HttpdApplication(Data):
     processes: int = Field(default=4, ge=1)
     threads: int = Field(default=1, ge=1)
     body_limit: int = Field(default=114688, description="bytes of a request's body that httpd lets through")
+    package: str | None = Field(default=None, description="subpackage; the base package by default")
 
 
 class Service(Data):
     """What makes a project a service on a host. The rest follows one pattern for all of them.
 
     Derived: /etc, /var/lib and /var/log folders, sysusers, tmpfiles, logrotate, configuration and its
-    schema from the option generators, the policy sample, scripts, data files, translations, tests.
+    schema from the option generators, the policy sample, distribution defaults, rootwrap's and privsep's
+    rights, units, scripts, data files, translations, tests.
+
+    The *base package* has what all others need: account, folders, configuration. That is ``common`` where
+    it is stated, else the main package.
     """
 
     user: str | None = Field(default=None, description="account and group; the project's name by default")
-    uid: int = Field(ge=1, lt=1000, description="EL's static uid and gid")
+    uid: int | None = Field(default=None, ge=1, lt=1000, description="EL's static uid and gid, if it has one")
     groups: tuple[str, ...] = Field(default=(), description="further groups of the account")
     home: str | None = Field(default=None, description="/var/lib/<project> by default")
-    dist_config: str | None = Field(
-        default=None, description="beside package.yaml: our defaults, read before the operator's file"
+    of: str | None = Field(
+        default=None,
+        description="the project whose account and folders it uses, as plugins do; it makes none then",
+    )
+    common: str | None = Field(
+        default=None, description="name of the base package, if it is not the main one"
+    )
+    defaults: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="section -> option -> value of our defaults, read before the operator's file; "
+        "log_dir and lock_path come of themselves",
+    )
+    generators: dict[str, str] = Field(
+        default_factory=dict,
+        description="inputs of oslo-config-generator in the sdist, in places that nobody would look at "
+        "-> the file in /etc/<project> that each makes",
     )
     logs: tuple[str, ...] = Field(
         default=(),
         description="files in /var/log/<project> that are the account's, whoever writes to them first",
     )
     httpd: tuple[HttpdApplication, ...] = ()
-    units: tuple[str, ...] = Field(default=(), description="systemd units of the main package")
-    sudoers: str | None = Field(default=None, description="beside package.yaml")
+    unit_prefix: str = Field(default="openstack-", description="what units' names begin with")
+    units: tuple[str | Unit, ...] = Field(
+        default=(), description="of the main package: commands, units in full, or x.service files of ours"
+    )
+    sudoers: str | None = Field(default=None, description="beside package.yaml: more than what is derived")
     requires: tuple[str, ...] = Field(
-        default=(), description="RPM dependencies of the main package, not Python's"
+        default=(), description="RPM dependencies of the base package, not Python's"
     )
     recommends: tuple[str, ...] = ()
+    provides: tuple[str, ...] = Field(default=(), description="further names of the main package")
+    obsoletes: tuple[str, ...] = Field(default=(), description="what the main package takes the place of")
     directories: tuple[str, ...] = Field(default=(), description="further ones, the account's, 0750")
     config_directories: tuple[str, ...] = Field(default=(), description="below /etc/<project>, root's, 0750")
     files: tuple[PlacedFile, ...] = ()
@@ -118,6 +173,10 @@ class PackageDescription(Data):
     prepare: tuple[str, ...] = Field(default=(), description="shell lines at the end of %prep")
     environment: dict[str, str] = Field(
         default_factory=dict, description="variables while the wheel is built"
+    )
+    install: tuple[str, ...] = Field(default=(), description="shell lines at the end of %install")
+    leave_out: tuple[str, ...] = Field(
+        default=(), description="what the wheel installs and nobody needs: below the prefix, or etc/; globs"
     )
     compiled: bool | None = Field(default=None, description="where looking at the sdist gets it wrong")
     tests: bool | None = Field(default=None, description="false: no -tests subpackage")

@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 4
+INSPECTION_VERSION = 5
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -71,7 +71,8 @@ class Inspection(BaseModel):
         default=None, description="(SPDX identifier, file) by the wording of a licence file"
     )
     config_generators: tuple[tuple[str, str], ...] = Field(
-        default=(), description="(input of oslo-config-generator, name of the file it makes: keystone.conf)"
+        default=(),
+        description="(input of oslo-config-generator, file it makes: keystone.conf, etc/nova/nova.conf)",
     )
     policy_generators: tuple[tuple[str, str], ...] = Field(
         default=(), description="(input of oslopolicy-sample-generator, name of the file it makes)"
@@ -105,7 +106,7 @@ def _wanted(name: str) -> bool:
         return is_text or base in ("setup.py", "setup.cfg", "pyproject.toml")
     if folder.endswith(".egg-info"):
         return base in ("top_level.txt", "namespace_packages.txt")
-    return base.endswith(".conf") and _generator_folder(folder)
+    return base.endswith((".conf", ".ini")) and _generator_folder(folder)
 
 
 def _generator_folder(folder: str) -> bool:
@@ -322,11 +323,13 @@ class _Inspector:
         policy: list[tuple[str, str]] = []
         for name in sorted(self.contents.texts):
             text = self.contents.text(name) or ""
-            if not (name.endswith(".conf") and re.search(r"^namespace\s*=", text, re.M)):
+            if not (name.endswith((".conf", ".ini")) and re.search(r"^namespace\s*=", text, re.M)):
                 continue
             made = re.search(r"^output_file\s*=\s*(\S+)", text, re.M)
-            output = posixpath.basename(made.group(1) if made else name).removesuffix(".sample")
-            (policy if "policy" in posixpath.basename(name) else config).append((name, output))
+            output = (made.group(1) if made else posixpath.basename(name)).removesuffix(".sample")
+            if not output.startswith("etc/"):
+                output = posixpath.basename(output)
+            (policy if "policy" in name else config).append((name, output))
         return tuple(config), tuple(policy)
 
 

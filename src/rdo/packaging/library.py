@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import posixpath
 
 from rdo.packaging import naming
@@ -69,15 +70,18 @@ def _data_files(draft: Draft) -> None:
         # EL's folder has the flags of the interpreter's build in its name, if there are any
         folder = "%{_includedir}/python%{python3_version}*"
         draft.modules.files.append(f"{folder}/{draft.inputs.metadata.name}")
-    rows = [target for target, _ in draft.inputs.inspection.data_files]
+    rows = data_files(draft)
     etc = [target for target in rows if target.lstrip("/").startswith("etc/")]
-    if etc:
+    if any(target.lstrip("/").startswith("etc/") for target, _ in draft.inputs.inspection.data_files):
         draft.after_install += [
             "# wheels can't say /etc: these have landed below the prefix",
             "mkdir -p %{buildroot}%{_sysconfdir}",
             "cp -a %{buildroot}%{_prefix}/etc/. %{buildroot}%{_sysconfdir}/",
             "rm -r %{buildroot}%{_prefix}/etc",
         ]
+    for pattern in _left_out(draft):
+        place = f"%{{_sysconfdir}}/{pattern[4:]}" if pattern.startswith("etc/") else below_prefix(pattern)
+        draft.after_install.append(f"rm -r %{{buildroot}}{place}")
     if draft.inputs.stated.service is not None:
         return
     for target in rows:
@@ -86,6 +90,21 @@ def _data_files(draft: Draft) -> None:
             draft.modules.files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
         else:
             draft.modules.files.append(below_prefix(target))
+
+
+def data_files(draft: Draft) -> list[str]:
+    """Return what the wheel installs outside the modules' folder and is shipped; relative to the prefix."""
+    out = _left_out(draft)
+    names = [target.lstrip("/") for target, _ in draft.inputs.inspection.data_files]
+    return [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in out)]
+
+
+def _left_out(draft: Draft) -> list[str]:
+    """Return globs of what is not shipped: stated ones, and inputs of option generators, which were used."""
+    inspection = draft.inputs.inspection
+    inputs = {source for source, _ in (*inspection.config_generators, *inspection.policy_generators)}
+    used = [target.lstrip("/") for target, source in inspection.data_files if source in inputs]
+    return [*draft.inputs.stated.leave_out, *used]
 
 
 def below_prefix(target: str) -> str:

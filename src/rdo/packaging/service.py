@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rdo.distribution.description import PlacedFile, Service
-from rdo.packaging import library, naming, templates
+from rdo.distribution.description import PlacedFile, Service, Unit
+from rdo.packaging import library, naming, service_config, templates, units
 from rdo.packaging.prose import description_of, escape, summary_of
 from rdo.packaging.spec import EVR, Draft, Subpackage, own_file
 from rdo.packaging.spec_model import SpecError
@@ -27,112 +27,171 @@ def add(draft: Draft) -> None:
 class _Writer:
     draft: Draft
     service: Service
-    project: str
+    described: str  # the project whose description this is
+    patterns: list[tuple[Subpackage, tuple[str, ...]]] = field(default_factory=list)
+    placed_commands: dict[str, Subpackage] = field(default_factory=dict)
+
+    @property
+    def project(self) -> str:
+        """The project whose folders are used."""
+        return self.service.of or self.described
 
     @property
     def user(self) -> str:
         return self.service.user or self.project
 
+    @property
+    def title(self) -> str:
+        return f"OpenStack {self.described.capitalize()}"
+
     def add(self) -> None:
-        inputs = self.draft.inputs
-        self.main = Subpackage(
-            self.draft.package,
-            summary_of(inputs.metadata, inputs.stated.summary),
-            description_of(inputs.metadata, inputs.stated.description),
-            tags=[_tag("Requires", f"{naming.python_package(inputs.metadata.dist)} = {EVR}")],
-            main=True,
-        )
-        self.main.tags += [_tag("Requires", item) for item in self.service.requires]
-        self.main.tags += [_tag("Recommends", item) for item in self.service.recommends]
-        self.main.files += [f"%license {name}" for name in library.first_licence(self.draft)]
-        self.draft.subpackages.insert(0, self.main)
-        self._further_subpackages()
+        self._packages()
         self._commands()
         self._configuration()
-        self._account_and_folders()
+        if self.service.of is None:
+            self._account_and_folders()
+        self._rights()
         self._httpd()
-        self._units(self.main, self.service.units)
         self._placed_files()
         self._documentation()
+        self._metapackage()
 
     # packages
 
-    def _further_subpackages(self) -> None:
-        for stated in self.service.subpackages:
-            sub = Subpackage(
-                stated.name,
-                stated.summary,
-                stated.description or f"{stated.summary}.",
-                tags=[_tag("Requires", f"{self.main.name} = {EVR}")],
-            )
-            sub.tags += [_tag("Requires", item) for item in stated.requires]
-            sub.files += [f"%license {name}" for name in library.first_licence(self.draft)]
-            self.draft.subpackages.append(sub)
+    def _packages(self) -> None:
+        inputs, service = self.draft.inputs, self.service
+        self.main = self._package(
+            self.draft.package, summary_of(inputs.metadata, inputs.stated.summary), service, main=True
+        )
+        self.main.description = description_of(inputs.metadata, inputs.stated.description)
+        others = [self.main]
+        if service.common is None:
+            self.base = self.main
+        else:
+            self.base = self._package(service.common, f"{self.title}: what its packages have in common")
+            self.main.tags.append(_tag("Requires", f"{self.base.name} = {EVR}"))
+            others.append(self.base)
+        modules = naming.python_package(inputs.metadata.dist)
+        self.base.tags.append(_tag("Requires", f"{modules} = {EVR}"))
+        self.base.tags += [_tag("Requires", item) for item in service.requires]
+        self.base.tags += [_tag("Recommends", item) for item in service.recommends]
+        self.draft.subpackages[:0] = others
+        self.further = [self._further(stated.name) for stated in service.subpackages]
+        self.draft.subpackages += self.further
+        self._units(self.main, service.units)
+        for stated, sub in zip(service.subpackages, self.further, strict=True):
             self._units(sub, stated.units)
 
-    def _package(self, name: str | None) -> Subpackage:
+    def _package(self, name: str, summary: str, stated: object = None, *, main: bool = False) -> Subpackage:
+        sub = Subpackage(name, summary, f"{summary}.", main=main)
+        sub.tags += [_tag("Provides", f"{item} = {EVR}") for item in getattr(stated, "provides", ())]
+        sub.tags += [_tag("Obsoletes", item) for item in getattr(stated, "obsoletes", ())]
+        sub.files += [f"%license {name}" for name in library.first_licence(self.draft)]
+        return sub
+
+    def _further(self, name: str) -> Subpackage:
+        stated = next(item for item in self.service.subpackages if item.name == name)
+        part = name.removeprefix(f"{self.draft.package}-").replace("-", " ")
+        sub = self._package(name, stated.summary or f"{self.title}: {part}", stated)
+        sub.description = stated.description or f"{sub.summary}."
+        sub.tags.append(_tag("Requires", f"{self.base.name} = {EVR}"))
+        sub.tags += [_tag("Requires", item) for item in stated.requires]
+        sub.tags += [_tag("Recommends", item) for item in stated.recommends]
+        self.patterns.append((sub, stated.config))
+        self.placed_commands |= dict.fromkeys(stated.scripts, sub)
+        return sub
+
+    def _named(self, name: str | None) -> Subpackage:
         if name is None:
-            return self.main
+            return self.base
         for sub in self.draft.subpackages:
             if sub.name == name:
                 return sub
-        raise SpecError(
-            f"packages/{self.project}/package.yaml names the subpackage {name}, which isn't there."
-        )
+        raise self._mistake(f"names the subpackage {name}, which isn't there")
+
+    def _mistake(self, what: str) -> SpecError:
+        return SpecError(f"packages/{self.described}/package.yaml {what}.")
 
     def _commands(self) -> None:
         available = library.commands(self.draft)
-        placed = {name: self._package(sub.name) for sub in self.service.subpackages for name in sub.scripts}
-        for name in sorted(set(placed) - set(available)):
-            raise SpecError(
-                f"packages/{self.project}/package.yaml names the command {name}, which isn't there."
-            )
+        for name in sorted(set(self.placed_commands) - set(available)):
+            raise self._mistake(f"names the command {name}, which isn't there")
         for name in available:
-            placed.get(name, self.main).files.append(f"%{{_bindir}}/{name}")
+            self.placed_commands.get(name, self.base).files.append(f"%{{_bindir}}/{name}")
+
+    def _metapackage(self) -> None:
+        """Let a main package that has nothing of its own bring everything that runs."""
+        if self.base is self.main or any(not line.startswith("%license") for line in self.main.files):
+            return
+        running = [
+            sub for sub in self.further if any("_unitdir" in line or "wsgi-" in line for line in sub.files)
+        ]
+        self.main.tags += [_tag("Requires", f"{sub.name} = {EVR}") for sub in running]
+
+    # units
+
+    def _units(self, sub: Subpackage, stated: Iterable[str | Unit]) -> None:
+        made = [units.named(item, self.service, self.described, self.user) for item in stated]
+        if not made:
+            return
+        for unit in made:
+            if unit.command is not None:
+                self.placed_commands.setdefault(unit.command, sub)
+            target = f"%{{_unitdir}}/{unit.filename}"
+            if unit.text is None:
+                self._place(unit.filename, target)
+                sub.files.append(target)
+            else:
+                self._generated(sub, unit.filename, unit.text, target)
+        joined = " ".join(unit.filename for unit in made)
+        self._scriptlet(sub, "post", f"%systemd_post {joined}")
+        self._scriptlet(sub, "preun", f"%systemd_preun {joined}")
+        self._scriptlet(sub, "postun", f"%systemd_postun_with_restart {joined}")
+        sub.tags.append("%{?systemd_requires}")
+        self.draft.natives.add("systemd-rpm-macros")
 
     # configuration
 
     def _configuration(self) -> None:
-        inspection, etc = self.draft.inputs.inspection, f"%{{_sysconfdir}}/{self.project}"
-        share = f"%{{_datadir}}/{self.project}"
-        self.main.files += [
-            f"%dir %attr(0750, root, {self.user}) {etc}",
-            f"%dir %attr(0750, root, {self.user}) {etc}/{self.project}.conf.d",
-            *(
-                f"%dir %attr(0750, root, {self.user}) {etc}/{name}"
-                for name in self.service.config_directories
-            ),
-            f"%dir {share}",
-        ]
-        folders = [f"{etc}/{self.project}.conf.d", share]
-        folders += [f"{etc}/{name}" for name in self.service.config_directories]
-        self._install(f"mkdir -p {' '.join('%{buildroot}' + folder for folder in folders)}")
-        if inspection.config_generators or inspection.policy_generators:
+        etc, share = f"%{{_sysconfdir}}/{self.project}", f"%{{_datadir}}/{self.project}"
+        folders = [f"{etc}/{name}" for name in self.service.config_directories]
+        if self.service.of is None:
+            folders = [etc, f"{etc}/{self.project}.conf.d", *folders]
+            self.base.files.append(f"%dir {share}")
+        self.base.files += [f"%dir %attr(0750, root, {self.user}) {folder}" for folder in folders]
+        self._install(f"mkdir -p {' '.join('%{buildroot}' + folder for folder in (*folders, share))}")
+        self._generators(etc, share)
+        self._upstream_data(etc)
+        if self.service.of is None or self.service.defaults:
+            name = self.described
+            text = service_config.distribution_defaults(self.draft, self.project, self.service.defaults)
+            if text is not None:
+                self._generated(self.base, f"{name}-dist.conf", text, f"{share}/{name}-dist.conf")
+
+    def _generators(self, etc: str, share: str) -> None:
+        inputs = self.draft.inputs
+        made = service_config.generated(
+            inputs.inspection, self.project, self.service.generators, inputs.metadata.files
+        )
+        policies = inputs.inspection.policy_generators
+        if made or policies:
             self.draft.runtime_at_build = True
             self._install(
                 "# generated by the installed code itself, so that they fit this very version",
                 f"export PYTHONPATH=%{{buildroot}}{self.draft.sitedir} PYTHONDONTWRITEBYTECODE=1",
             )
-        for source, output in inspection.config_generators:
-            self._generate_configuration(source, output)
-        for source, _ in inspection.policy_generators:
-            target = f"{share}/policy.yaml.sample"
+        for one in made:
+            sub, target = self._owner(one.target), f"{etc}/{one.target}"
+            self._generate("oslo-config-generator", f"--config-file {one.source}", target)
+            sub.files.append(service_config.config_line(target, self.user))
+            schema = f"{share}/{one.schema}"
+            self._generate("oslo-config-generator", f"--config-file {one.source} --format yaml", schema)
+            sub.files.append(schema)
+        name = "policy" if self.service.of is None else f"{self.described}-policy"
+        for source, _ in policies[:1]:
+            target = f"{share}/{name}.yaml.sample"
             self._generate("oslopolicy-sample-generator", f"--config-file {source}", target)
-            self.main.files.append(target)
-        self._upstream_data(etc)
-        if self.service.dist_config is not None:
-            target = f"{share}/{self.project}-dist.conf"
-            self._place(self.service.dist_config, target)
-            self.main.files.append(target)
-
-    def _generate_configuration(self, source: str, output: str) -> None:
-        target = f"%{{_sysconfdir}}/{self.project}/{output}"
-        self._generate("oslo-config-generator", f"--config-file {source}", target)
-        self.main.files.append(f"%config(noreplace) %attr(0640, root, {self.user}) {target}")
-        if output == f"{self.project}.conf":
-            schema = f"%{{_datadir}}/{self.project}/{self.project}-schema.yaml"
-            self._generate("oslo-config-generator", f"--config-file {source} --format yaml", schema)
-            self.main.files.append(schema)
+            self.base.files.append(target)
 
     def _generate(self, command: str, arguments: str, target: str) -> None:
         """Run a generator. It notes the name of its output in it, so that has to be the same everywhere."""
@@ -142,79 +201,113 @@ class _Writer:
             f"install -p -D -m 0644 {name} %{{buildroot}}{target}",
         )
 
+    def _owner(self, relative: str) -> Subpackage:
+        """Return the package that a file below /etc/<project> goes to."""
+        for sub, patterns in self.patterns:
+            if service_config.belongs(relative, patterns):
+                return sub
+        return self.base
+
     def _upstream_data(self, etc: str) -> None:
-        """List the wheel's data files; those of the service's own folder are configuration."""
-        for target, _ in self.draft.inputs.inspection.data_files:
+        """List the wheel's data files; those of the service's own folder are configuration.
+
+        What upstream has in that folder and doesn't install comes as well.
+        """
+        inside = []
+        for target in library.data_files(self.draft):
             name = target.lstrip("/")
             if name.startswith(f"etc/{self.project}/"):
-                path = f"{etc}/{escape(name.removeprefix(f'etc/{self.project}/'))}"
-                self.main.files.append(f"%config(noreplace) %attr(0640, root, {self.user}) {path}")
+                inside.append(name.removeprefix(f"etc/{self.project}/"))
             elif name.startswith("etc/"):
-                self.main.files.append(
-                    f"%config(noreplace) %{{_sysconfdir}}/{escape(name.removeprefix('etc/'))}"
-                )
+                path = f"%{{_sysconfdir}}/{escape(name.removeprefix('etc/'))}"
+                self.base.files.append(f"%config(noreplace) {path}")
             else:
-                self.main.files.append(library.below_prefix(target))
+                self.base.files.append(library.below_prefix(target))
+        more = list(service_config.further_settings(self.draft, self.project, inside))
+        for relative in more:
+            source = escape(f"etc/{self.project}/{relative}")
+            self._install(f"install -p -D -m 0640 {source} %{{buildroot}}{etc}/{escape(relative)}")
+        stated = {stated.target for stated in self.service.files}
+        for relative in sorted({*inside, *more}):
+            path, owner = f"{etc}/{escape(relative)}", self._owner(relative)
+            line = service_config.config_line(path, self.user)
+            if line not in owner.files and path not in stated:
+                owner.files.append(line)
+        self._folders_inside(etc, [*inside, *more])
+
+    def _folders_inside(self, etc: str, names: Iterable[str]) -> None:
+        folders = {name.rpartition("/")[0] for name in names if "/" in name}
+        folders |= {
+            made.rpartition("/")[0]
+            for _, made in self.draft.inputs.inspection.config_generators
+            if made.startswith(f"etc/{self.project}/") and made.count("/") > 2
+        }
+        stated = set(self.service.config_directories)
+        for folder in sorted({folder.removeprefix(f"etc/{self.project}/") for folder in folders} - stated):
+            parts = folder.split("/")
+            for depth in range(1, len(parts) + 1):
+                line = f"%dir %attr(0750, root, {self.user}) {etc}/{escape('/'.join(parts[:depth]))}"
+                if line not in self.base.files:
+                    self.base.files.append(line)
 
     # account, folders, logs
 
     def _account_and_folders(self) -> None:
-        summary = f"OpenStack {self.project.capitalize()}"
         for folder in (f"%{{_sharedstatedir}}/{self.project}", f"%{{_localstatedir}}/log/{self.project}"):
             self._folder(folder)
-        for folder in self.service.directories:
+        for folder in (f"%{{_sharedstatedir}}/{self.project}/tmp", *self.service.directories):
             self._folder(folder)
         name = self.draft.package
         number = self._generated(
+            self.base,
             f"{name}.sysusers",
-            templates.sysusers(self.project, self.service, summary),
+            templates.sysusers(self.project, self.service, self.title),
             f"%{{_sysusersdir}}/{name}.conf",
         )
         # rpm 4.19 makes accounts by itself from sysusers.d; the one of EL 9 is older
-        self.main.scriptlets.append(
+        self.base.scriptlets.append(
             ("pre", [f"%sysusers_create_compat %{{SOURCE{number}}}"], "0%{?rhel} && 0%{?rhel} < 10")
         )
-        self.main.tags.append("%{?sysusers_requires_compat}")
+        self.base.tags.append("%{?sysusers_requires_compat}")
         self._generated(
+            self.base,
             f"{name}.tmpfiles",
             templates.tmpfiles(self.project, self.service),
             f"%{{_tmpfilesdir}}/{name}.conf",
         )
-        self._scriptlet(self.main, "post", f"%tmpfiles_create %{{_tmpfilesdir}}/{name}.conf")
+        self._scriptlet(self.base, "post", f"%tmpfiles_create %{{_tmpfilesdir}}/{name}.conf")
         self._generated(
+            self.base,
             f"{name}.logrotate",
             templates.logrotate(self.project, self.service),
             f"%{{_sysconfdir}}/logrotate.d/{name}",
             marks="%config(noreplace) ",
         )
-        self.main.tags.append(_tag("Requires", "logrotate"))
+        self.base.tags.append(_tag("Requires", "logrotate"))
         self.draft.natives.add("systemd-rpm-macros")
-        if self.service.sudoers is not None:
-            target = f"%{{_sysconfdir}}/sudoers.d/{self.project}"
-            self._place(self.service.sudoers, target, mode="0440")
-            self.main.files.append(f"%config(noreplace) %attr(0440, root, root) {target}")
-            self.main.tags.append(_tag("Requires", "sudo"))
 
     def _folder(self, folder: str) -> None:
         self._install(f"mkdir -p %{{buildroot}}{folder}")
-        self.main.files.append(f"%dir %attr(0750, {self.user}, {self.user}) {folder}")
+        self.base.files.append(f"%dir %attr(0750, {self.user}, {self.user}) {folder}")
 
-    def _generated(self, filename: str, text: str, target: str, marks: str = "") -> int:
-        """Add a file that is made from a template and return the number of its Source tag."""
-        number = self.draft.add_source(filename, text.encode())
-        self._install(f"install -p -D -m 0644 %{{SOURCE{number}}} %{{buildroot}}{target}")
-        self.main.files.append(f"{marks}{target}")
-        return number
+    def _rights(self) -> None:
+        derived = service_config.sudo_rights(self.draft, self.project, self.user)
+        stated = None if self.service.sudoers is None else own_file(self.draft.inputs, self.service.sudoers)
+        text = (derived or "") + ("" if stated is None else stated.decode())
+        if not text:
+            return
+        target = f"%{{_sysconfdir}}/sudoers.d/{self.described}"
+        marks = "%config(noreplace) %attr(0440, root, root) "
+        self._generated(self.base, f"{self.described}.sudoers", text, target, marks=marks, mode="0440")
+        self.base.tags.append(_tag("Requires", "sudo"))
 
-    # httpd, units, other files
+    # httpd, other files
 
     def _httpd(self) -> None:
         modules = self.draft.inputs.inspection.modules
         for application in self.service.httpd:
             if application.module.partition(".")[0] not in modules:
-                raise SpecError(
-                    f"packages/{self.project}/package.yaml: there is no module {application.module}."
-                )
+                raise self._mistake(f"names the module {application.module}, which isn't there")
             filename = f"wsgi-{application.name}.conf"
             text = templates.httpd_site(self.project, self.service, application)
             number = self.draft.add_source(filename, text.encode())
@@ -223,25 +316,12 @@ class _Writer:
                 f"sed 's|@SITELIB@|{self.draft.sitedir}|' %{{SOURCE{number}}} > %{{buildroot}}{target}",
                 f"touch -r %{{SOURCE{number}}} %{{buildroot}}{target}",
             )
-            self.main.files.append(target)
-
-    def _units(self, sub: Subpackage, units: Iterable[str]) -> None:
-        names = list(units)
-        if not names:
-            return
-        for unit in names:
-            self._place(unit, f"%{{_unitdir}}/{unit}")
-            sub.files.append(f"%{{_unitdir}}/{unit}")
-        joined = " ".join(names)
-        self._scriptlet(sub, "post", f"%systemd_post {joined}")
-        self._scriptlet(sub, "preun", f"%systemd_preun {joined}")
-        self._scriptlet(sub, "postun", f"%systemd_postun_with_restart {joined}")
-        sub.tags.append("%{?systemd_requires}")
+            self._named(application.package).files.append(target)
 
     def _placed_files(self) -> None:
         for placed in self.service.files:
             self._place(placed.source, placed.target, mode=placed.mode, upstream=placed.upstream)
-            self._package(placed.package).files.append(_listed(placed))
+            self._named(placed.package).files.append(_listed(placed))
 
     def _documentation(self) -> None:
         files = self.draft.inputs.metadata.files
@@ -262,13 +342,20 @@ class _Writer:
 
     # small steps
 
+    def _generated(
+        self, sub: Subpackage, filename: str, text: str, target: str, *, marks: str = "", mode: str = "0644"
+    ) -> int:
+        """Add a file that is made here and return the number of its Source tag."""
+        number = self.draft.add_source(filename, text.encode())
+        self._install(f"install -p -D -m {mode} %{{SOURCE{number}}} %{{buildroot}}{target}")
+        sub.files.append(f"{marks}{target}")
+        return number
+
     def _place(self, name: str, target: str, *, mode: str = "0644", upstream: bool = False) -> None:
         """Install a file of ours, or the sdist's own."""
         if upstream:
             if name not in self.draft.inputs.metadata.files:
-                raise SpecError(
-                    f"packages/{self.project}/package.yaml names {name}, which isn't in the sdist."
-                )
+                raise self._mistake(f"names {name}, which isn't in the sdist")
             origin = escape(name)
         else:
             number = self.draft.add_source(name, own_file(self.draft.inputs, name))

@@ -61,7 +61,6 @@ class Draft:
     after_install: list[str] = field(default_factory=list)
     subpackages: list[Subpackage] = field(default_factory=list)
     runtime_at_build: bool = False
-    claimed_data: set[str] = field(default_factory=set)
 
     @property
     def modules(self) -> Subpackage:
@@ -278,6 +277,7 @@ def _install(draft: Draft) -> Iterable[str]:
     yield from _relaxed_metadata(draft)
     yield "%pyproject_save_files '*'"
     yield from draft.after_install
+    yield from draft.inputs.stated.install
     yield ""
 
 

@@ -8,10 +8,10 @@ NOLOGIN = "/usr/sbin/nologin"
 
 
 def sysusers(project: str, service: Service, title: str) -> str:
-    """Return a sysusers.d file: the account under EL's static id, and its groups."""
+    """Return a sysusers.d file: the account under EL's static id, if it has one, and its groups."""
     user = service.user or project
     home = service.home or f"/var/lib/{project}"
-    lines = [f'u {user} {service.uid} "{title}" {home} {NOLOGIN}']
+    lines = [f'u {user} {service.uid or "-"} "{title}" {home} {NOLOGIN}']
     lines += [f"m {user} {group}" for group in service.groups]
     return "\n".join(lines) + "\n"
 

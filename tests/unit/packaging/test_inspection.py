@@ -99,7 +99,7 @@ def test_translations_generators_and_documents(tmp_path: Path) -> None:
     }
     found = seen(tmp_path, files)
     assert found.locales == ("thing/locale",)
-    assert found.config_generators == (("config-generator/thing.conf", "thing.conf"),)
+    assert found.config_generators == (("config-generator/thing.conf", "etc/thing.conf"),)
     assert found.policy_generators == (("config-generator/policy.conf", "policy.yaml"),)
     assert (found.licence_files, found.doc_files) == (("LICENSE",), ("README.rst",))
     assert found.licence_text == ("Apache-2.0", "LICENSE")

@@ -122,7 +122,9 @@ def test_patches_natives_and_own_tests(tmp_path: Path) -> None:
     [
         ({"patches": ["lost.patch"]}, "lost.patch"),
         ({"licence": {"expression": "Friendly", "reason": "x"}}, "Friendly"),
-        ({"service": {"uid": 163, "dist_config": "lost.conf"}}, "lost.conf"),
+        ({"service": {"uid": 163, "sudoers": "lost.sudoers"}}, "lost.sudoers"),
+        ({"service": {"uid": 163, "generators": {"lost.conf": "keystone.conf"}}}, "lost.conf"),
+        ({"service": {"uid": 163, "units": ["lost-api"]}}, "the command lost-api"),
         (
             {"service": {"uid": 163, "subpackages": [{"name": "a", "summary": "b", "scripts": ["lost"]}]}},
             "the command lost",
@@ -173,6 +175,64 @@ def test_a_service_with_daemons(tmp_path: Path) -> None:
     assert accounts is not None
     assert b"u keystone 163 " in accounts
     assert b"m keystone nobody" in accounts
+
+
+def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(tmp_path: Path) -> None:
+    service = {
+        "common": "openstack-keystone-common",
+        "httpd": [
+            {
+                "name": "keystone",
+                "port": 5000,
+                "module": "keystone.wsgi.api",
+                "package": "openstack-keystone-api",
+            }
+        ],
+        "subpackages": [
+            {
+                "name": "openstack-keystone-api",
+                "provides": ["keystone-api"],
+                "obsoletes": ["keystone-api < 9"],
+            },
+            {"name": "openstack-keystone-status", "units": ["keystone-status"], "config": ["*.ini"]},
+            {"name": "openstack-keystone-tools", "scripts": ["keystone-manage"]},
+        ],
+    }
+    text = described("keystone", tmp_path, service=service).text
+    files = _files(text)
+    assert (
+        "%config(noreplace) %attr(0640, root, keystone) %{_sysconfdir}/keystone/keystone.conf"
+        in (files["openstack-keystone-common"])
+    )
+    assert files[""] == ["%license LICENSE"]
+    main = text[: text.index("%description")]
+    assert "Requires:       openstack-keystone-api = %{?epoch" in main
+    assert "Requires:       openstack-keystone-status = %{?epoch" in main
+    assert "openstack-keystone-tools" not in main, "it has nothing that runs"
+    assert {"%{_bindir}/keystone-status", "%{_unitdir}/openstack-keystone-status.service"} <= {
+        *files["openstack-keystone-status"]
+    }
+    assert "%{_bindir}/keystone-manage" in files["openstack-keystone-tools"]
+    assert "%{_datadir}/keystone/wsgi-keystone.conf" in files["openstack-keystone-api"]
+    assert "Provides:       keystone-api = %{?epoch" in text and "Obsoletes:      keystone-api < 9" in text
+
+
+def test_a_plugin_uses_the_folders_and_the_account_of_its_service(tmp_path: Path) -> None:
+    service = {"of": "nova", "user": "nova", "units": [{"run": "keystone-status --x", "name": "nova-status"}]}
+    made = described("keystone", tmp_path, service=service)
+    assert "%config(noreplace) %attr(0640, root, nova) %{_sysconfdir}/nova/keystone.conf" in made.text
+    assert not any("sysusers" in s.filename or "logrotate" in s.filename for s in made.sources)
+    assert "%{_localstatedir}/log" not in made.text
+
+
+def _files(text: str) -> dict[str, list[str]]:
+    """Return the %files lists of a spec by package, the main one's under ''."""
+    lists: dict[str, list[str]] = {}
+    for part in text.split("\n%files")[1:]:
+        head, *lines = part.split("\n\n")[0].splitlines()
+        words = head.split()
+        lists[words[words.index("-n") + 1] if "-n" in words else ""] = lines
+    return lists
 
 
 def test_a_stated_licence_wins_and_its_reason_is_in_the_spec() -> None:
