@@ -7,6 +7,7 @@ configuration, patches) lie beside it. A Python library needs no description at 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -22,7 +23,18 @@ class StatedLicence(Data):
     reason: str = Field(description="where it is from")
 
 
-class PlacedFile(Data):
+class Dated(Data):
+    """A part of a description that not all series have."""
+
+    since: str | None = Field(default=None, description="the first series that has it: 2026.1")
+    until: str | None = Field(default=None, description="the last series that has it")
+
+    def is_in(self, series: str) -> bool:
+        """Tell whether a series has it."""
+        return (self.since or series) <= series <= (self.until or series)
+
+
+class PlacedFile(Dated):
     """A file that upstream's wheel doesn't install, or installs elsewhere."""
 
     source: str = Field(description="beside package.yaml, or (with ``upstream``) in the sdist")
@@ -35,7 +47,7 @@ class PlacedFile(Data):
     package: str | None = Field(default=None, description="subpackage; the base package by default")
 
 
-class Unit(Data):
+class Unit(Dated):
     """A systemd service that runs one of the package's commands.
 
     In short it is just the command: ``nova-compute`` is the unit openstack-nova-compute.service.
@@ -46,6 +58,10 @@ class Unit(Data):
         default=None, description="without .service; the service's unit_prefix and the command by default"
     )
     summary: str | None = None
+    config: tuple[str, ...] = Field(
+        default=(),
+        description="further files below /etc/<project> that it reads after the service's own: x_agent.ini",
+    )
     user: str | None = Field(default=None, description="the service's account by default")
     after: tuple[str, ...] = Field(default=(), description="units that are waited for, if they are started")
     privileged: bool = Field(
@@ -56,7 +72,7 @@ class Unit(Data):
     )
 
 
-class Subpackage(Data):
+class Subpackage(Dated):
     """A binary package beside the main one and the one with the Python modules."""
 
     name: str
@@ -72,14 +88,14 @@ class Subpackage(Data):
         default=(), description="commands, units in full, or x.service files beside package.yaml"
     )
     scripts: tuple[str, ...] = Field(
-        default=(), description="commands that move here, beside those that its units run"
+        default=(), description="commands that move here, beside those that its units run; globs"
     )
     config: tuple[str, ...] = Field(
         default=(), description="files below the service's folder in /etc that move here; globs"
     )
 
 
-class HttpdApplication(Data):
+class HttpdApplication(Dated):
     """A WSGI application in httpd: a snippet in /usr/share/<project> that the operator links or includes."""
 
     name: str = Field(description="of the snippet: wsgi-<name>.conf")
@@ -145,6 +161,21 @@ class Service(Data):
     subpackages: tuple[Subpackage, ...] = ()
     docs: bool = Field(default=True, description="a -doc subpackage with upstream's documentation sources")
 
+    def in_series(self, series: str) -> Service:
+        """Return the service as one series has it."""
+        subs = tuple(
+            sub.model_copy(update={"units": _in_series(sub.units, series)})
+            for sub in self.subpackages
+            if sub.is_in(series)
+        )
+        update = {"subpackages": subs, "units": _in_series(self.units, series)}
+        update |= {name: _in_series(getattr(self, name), series) for name in ("httpd", "files")}
+        return self.model_copy(update=update)
+
+
+def _in_series(items: Iterable[object], series: str) -> tuple[object, ...]:
+    return tuple(item for item in items if not isinstance(item, Dated) or item.is_in(series))
+
 
 class PackageDescription(Data):
     """The description of one project's package, ``packages/<project>/package.yaml``."""
@@ -190,6 +221,12 @@ class PackageDescription(Data):
     check: tuple[str, ...] = Field(default=(), description="shell lines of %check: the project's own tests")
     check_requires: tuple[str, ...] = Field(default=(), description="RPM dependencies of ``check``")
     service: Service | None = None
+
+    def in_series(self, series: str) -> PackageDescription:
+        """Return the description as one series has it, without what is dated otherwise."""
+        if self.service is None:
+            return self
+        return self.model_copy(update={"service": self.service.in_series(series)})
 
     @property
     def kind(self) -> Literal["service", "library"]:

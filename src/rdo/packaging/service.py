@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -98,7 +99,9 @@ class _Writer:
         sub.tags += [_tag("Requires", item) for item in stated.requires]
         sub.tags += [_tag("Recommends", item) for item in stated.recommends]
         self.patterns.append((sub, stated.config))
-        self.placed_commands |= dict.fromkeys(stated.scripts, sub)
+        for pattern in stated.scripts:
+            found = fnmatch.filter(library.commands(self.draft), pattern)
+            self.placed_commands |= dict.fromkeys(found or ([] if "*" in pattern else [pattern]), sub)
         return sub
 
     def _named(self, name: str | None) -> Subpackage:

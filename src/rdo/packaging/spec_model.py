@@ -38,8 +38,10 @@ class SpecInputs:
 
     @property
     def stated(self) -> PackageDescription:
-        """The description, or one that says nothing."""
-        return self.description or PackageDescription(project=self.metadata.dist)
+        """The description as the release's series has it, or one that says nothing."""
+        if self.description is None:
+            return PackageDescription(project=self.metadata.dist)
+        return self.description.in_series(self.release.series)
 
     @property
     def statements(self) -> Statements:

@@ -48,10 +48,21 @@ def named(stated: str | Unit, service: Service, project: str, user: str) -> Name
     command = program.rpartition("/")[2]
     name = stated.name or f"{service.unit_prefix}{command}"
     path = program if program.startswith("/") else f"/usr/bin/{program}"
-    line = f"{path} {arguments}".rstrip()
+    line = f"{path} {arguments}".rstrip() + _configuration(stated.config, service.of or project)
     summary = stated.summary or f"OpenStack {project.capitalize()}: {command}"
     own = None if program.startswith("/") else command
     return NamedUnit(f"{name}.service", own, _text(stated, summary, line, user))
+
+
+def _configuration(files: tuple[str, ...], project: str) -> str:
+    """Return the arguments for further files. They take the place of the usual ones, which are named too."""
+    if not files:
+        return ""
+    usual = (f"/usr/share/{project}/{project}-dist.conf", f"/etc/{project}/{project}.conf")
+    read = [*usual, *(f"/etc/{project}/{name}" for name in files)]
+    return (
+        "".join(f" --config-file {name}" for name in read) + f" --config-dir /etc/{project}/{project}.conf.d"
+    )
 
 
 def _text(unit: Unit, summary: str, line: str, user: str) -> str:

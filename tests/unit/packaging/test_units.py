@@ -18,7 +18,8 @@ def test_a_command_is_enough() -> None:
 
 def test_what_becomes_root_is_not_hardened_against_that() -> None:
     stated = Unit(
-        run="neutron-dhcp-agent --config-file /etc/x",
+        run="neutron-dhcp-agent -v",
+        config=("dhcp_agent.ini",),
         privileged=True,
         after=("openvswitch.service",),
         settings={"KillMode": "process", "Type": "notify"},
@@ -27,7 +28,11 @@ def test_what_becomes_root_is_not_hardened_against_that() -> None:
     assert unit.filename == "neutron-dhcp-agent.service"
     assert unit.text is not None
     assert "NoNewPrivileges" not in unit.text
-    assert "ExecStart=/usr/bin/neutron-dhcp-agent --config-file /etc/x\n" in unit.text
+    assert (
+        "ExecStart=/usr/bin/neutron-dhcp-agent -v --config-file /usr/share/neutron/neutron-dist.conf"
+        " --config-file /etc/neutron/neutron.conf --config-file /etc/neutron/dhcp_agent.ini"
+        " --config-dir /etc/neutron/neutron.conf.d\n"
+    ) in unit.text
     assert "After=network-online.target openvswitch.service\n" in unit.text
     assert "Type=notify\n" in unit.text and "Type=simple" not in unit.text
 
