@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 7
+INSPECTION_VERSION = 8
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -283,7 +283,8 @@ class _Inspector:
         for folder, patterns in table.items():
             rows += self._placed(folder, patterns if isinstance(patterns, list) else [patterns])
         for folder, patterns in _cfg_data_files(self.setup_cfg):
-            rows += self._placed(folder, patterns)
+            rows += self._placed(folder, [item for item in patterns if not item.endswith("*")])
+            rows += [row for item in patterns if item.endswith("*") for row in self._below(folder, item[:-1])]
         for folder, patterns in _setup_data_files(self.setup_py):
             rows += self._placed(folder, patterns)
         shared = subtable(self.pyproject, "tool", "hatch", "build", "targets", "wheel", "shared-data")
@@ -298,6 +299,12 @@ class _Inspector:
                 if posixpath.dirname(name) == posixpath.dirname(text) and fnmatch.fnmatchcase(name, text):
                     rows.append((posixpath.join(folder, posixpath.basename(name)), name))
         return rows
+
+    def _below(self, folder: str, start: str) -> list[tuple[str, str]]:
+        """Return what pbr makes of ``folder = start*``: all files below, in the folders that they are in."""
+        start = start.rstrip("/") + "/"
+        names = (name for name in self.files if name.startswith(start))
+        return [(posixpath.join(folder, name.removeprefix(start)), name) for name in names]
 
     def _top(self, pattern: re.Pattern[str], skip: tuple[str, ...] = ()) -> tuple[str, ...]:
         names = (name for name in self.files if "/" not in name and pattern.fullmatch(name))

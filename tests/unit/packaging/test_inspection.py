@@ -85,6 +85,20 @@ def test_data_files_of_every_dialect(tmp_path: Path) -> None:
     assert seen(tmp_path, files | {"setup.py": call}).data_files == expected
 
 
+def test_pbr_takes_all_that_is_below_an_asterisk(tmp_path: Path) -> None:
+    files = {"etc/thing/rootwrap.d/thing.filters": "", "etc/thing.conf": "", "thing/__init__.py": ""}
+    cfg = "[files]\ndata_files =\n    etc/ = etc/*\n"
+    assert seen(tmp_path, files | {"setup.cfg": cfg}).data_files == (
+        ("etc/thing.conf", "etc/thing.conf"),
+        ("etc/thing/rootwrap.d/thing.filters", "etc/thing/rootwrap.d/thing.filters"),
+    )
+    cfg = "[files]\ndata_files =\n    share/thing = etc/thing/*\n"
+    target = "share/thing/rootwrap.d/thing.filters"
+    assert seen(tmp_path, files | {"setup.cfg": cfg}).data_files == (
+        (target, "etc/thing/rootwrap.d/thing.filters"),
+    )
+
+
 def test_translations_generators_and_documents(tmp_path: Path) -> None:
     files = {
         "thing/__init__.py": "",
