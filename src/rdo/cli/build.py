@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_NAMES_SHOWN = 10  # of what a run was asked for; a run of everything has hundreds
+
 
 @app.command()
 def build(
     projects: Annotated[
         list[str] | None, typer.Argument(help="Projects or index names: keystone python-openstackclient.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that the release ships, instead of names.")
+    ] = False,
     release: Annotated[
         str | None, typer.Option("--release", help="The series; the newest by default.")
     ] = None,
@@ -48,20 +53,17 @@ def build(
     need it; the exit status is 1 then and nothing is published.
 
     Examples: rdo build keystone openstackclient; rdo build keystone --jobs 1 --no-publish;
-    rdo build --status; rdo build nova --dry-run --platform el10
+    rdo build --all --release 2025.2; rdo build --status; rdo build nova --dry-run --platform el10
     """
-    from rdo.common.errors import InputError
-
     if status:
         _status(platform, as_json)
         return
-    if not projects:
-        raise InputError("Which projects are to be built?", hint="For example: rdo build keystone")
-    _build(projects, release, platform, jobs, scheduler, dry_run, publish, only, as_json)
+    _build(projects, everything, release, platform, jobs, scheduler, dry_run, publish, only, as_json)
 
 
 def _build(
-    projects: list[str],
+    projects: list[str] | None,
+    everything: bool,
     release: str | None,
     platform: str | None,
     jobs: int | None,
@@ -73,7 +75,7 @@ def _build(
 ) -> None:
     from rdo.building.graph import build_graph
     from rdo.building.pipeline import prepare
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
     from rdo.repository.factory import make_repository
@@ -82,16 +84,17 @@ def _build(
     distribution = open_distribution(paths)
     series = choose_release(release, distribution)
     base = choose_platform(platform, series, distribution)
+    asked = choose_projects(projects, everything, series)
     with progress() as report:
         if dry_run:
-            prepared = prepare(distribution, series, base, projects, paths, report)
+            prepared = prepare(distribution, series, base, asked, paths, report)
             _show_order(build_graph(prepared.requests), as_json)
             return
         made = make_repository(
             distribution,
             series,
             base,
-            projects,
+            asked,
             paths,
             report,
             jobs=jobs,
@@ -171,7 +174,7 @@ def _show_run(run: RunRecord) -> None:
 
     from rdo.cli.show import OUT, table
 
-    asked = " ".join(run.asked)
+    asked = " ".join(run.asked) if len(run.asked) <= _NAMES_SHOWN else f"{len(run.asked)} projects"
     end = "" if run.finished is None else f", ended {run.finished:%Y-%m-%d %H:%M:%S} UTC"
     print(f"Run {run.id}: {asked} for {run.release} on {run.platform}: {run.outcome}")
     print(f"started {run.started:%Y-%m-%d %H:%M:%S} UTC by process {run.pid} of {run.host}{end}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rdo.common.errors import InputError
@@ -69,6 +69,21 @@ def choose_platform(
             f"{release.series} is not made for {name}.", hint=f"It is for {', '.join(release.platforms)}."
         )
     return platform
+
+
+def choose_projects(names: Sequence[str] | None, everything: bool, release: Release) -> list[str]:
+    """Return what a command is about: the names that the user said, or with ``--all`` what a release ships.
+
+    :raises InputError: both are said, or neither
+    """
+    if names and everything:
+        raise InputError(
+            f"--all is everything that {release.series} ships; names beside it add nothing.",
+            hint="Say either names or --all.",
+        )
+    if not names and not everything:
+        raise InputError("Which projects?", hint="Say their names (keystone), or --all for everything.")
+    return list(names or release.shipped)
 
 
 def _platform_of_machine(os_release: Path, release: Release) -> str:

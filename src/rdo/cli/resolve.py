@@ -17,11 +17,14 @@ _VERBS = {"runtime": "requires", "extra": "requires (for an extra)", "build": "i
 @app.command()
 def resolve(
     names: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Projects (keystone), index names (oslo.config) or packages (openstack-keystone)."
         ),
-    ],
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that the release ships, instead of names.")
+    ] = False,
     platform: Annotated[str | None, typer.Option(help="The platform; this machine's by default.")] = None,
     release: Annotated[str | None, typer.Option(help="The series; the newest maintained by default.")] = None,
     why: Annotated[str | None, typer.Option(help="Say only why this name is there.")] = None,
@@ -33,8 +36,9 @@ def resolve(
     Examples: rdo resolve keystone python-openstackclient
     · rdo resolve keystone --platform el10 --order
     · rdo resolve keystone --why bcrypt
+    · rdo resolve --all --release 2025.2
     """
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
     from rdo.packaging.asked_names import index_name
@@ -44,8 +48,9 @@ def resolve(
     distribution = open_distribution(paths)
     chosen = choose_release(release, distribution)
     under = choose_platform(platform, chosen, distribution)
+    asked = choose_projects(names, everything, chosen)
     with progress() as shown:
-        resolution = resolve_closure(distribution, chosen, under, names, paths, shown)
+        resolution = resolve_closure(distribution, chosen, under, asked, paths, shown)
     if why is not None:
         _show_why(resolution, index_name(why, chosen, under), as_json)
     elif as_json:
@@ -53,7 +58,7 @@ def resolve(
     elif order:
         _show_order(resolution)
     else:
-        _show(resolution)
+        _show(resolution, "Everything" if everything else ", ".join(resolution.asked))
 
 
 def _as_data(resolution: Resolution) -> dict[str, Any]:
@@ -63,11 +68,11 @@ def _as_data(resolution: Resolution) -> dict[str, Any]:
     return data | {"layers": [[list(group) for group in layer] for layer in build_layers(resolution)]}
 
 
-def _show(resolution: Resolution) -> None:
+def _show(resolution: Resolution, asked: str) -> None:
     from rdo.cli.show import OUT, table
     from rdo.packaging.resolution_order import build_layers
 
-    title = f"{', '.join(resolution.asked)} of {resolution.series} on {resolution.platform}"
+    title = f"{asked} of {resolution.series} on {resolution.platform}"
     built = table(
         f"{title}: to be built, in this order", "layer", "package", "version", "platform has", "why"
     )

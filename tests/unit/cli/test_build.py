@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.building.state import State
 from rdo.cli.main import main
 from rdo.common.paths import Paths
 from tests.unit.building.fakes import House, request
@@ -45,6 +46,15 @@ def test_status_of_the_last_run(house: House, capsys: pytest.CaptureFixture[str]
     assert {b["package"]: b["status"] for b in run["builds"]}["openstack-nova"] == "blocked"
 
 
+def test_status_of_a_run_of_everything_counts_its_names(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State.open(house.paths)
+    state.finish_run(state.start_run("2026.1", "fake", [f"project-{n}" for n in range(200)], 0), "succeeded")
+    assert rdo("build", "--status") == 0
+    assert "200 projects for 2026.1 on fake: succeeded" in capsys.readouterr().out
+
+
 def test_status_before_any_run(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     assert rdo("build", "--status") == 2
     assert "Nothing has been built yet" in capsys.readouterr().err
@@ -52,6 +62,7 @@ def test_status_before_any_run(house: House, capsys: pytest.CaptureFixture[str])
 
 def test_build_wants_names(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     assert rdo("build") == 2
+    assert rdo("build", "--all", "keystone") == 2
     assert rdo("build", "keystne", "--dry-run") == 2
     assert "keystone" in capsys.readouterr().err
 

@@ -115,3 +115,20 @@ def test_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert rdo("keystoned") == 2
     assert "Nearest: keystone" in capsys.readouterr().err
     assert rdo("keystone", "--release", "2026.9") == 2
+
+
+def test_everything(distribution: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rdo("--all", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["asked"] == ["keystone", "oslo-config"]
+    (distribution / "coverage.yaml").write_text("not_shipped: {keystone: Of no use here.}\n")
+    assert rdo("--all", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["asked"] == ["oslo-config"]
+    assert rdo("--all") == 0
+    assert "Everything of 2026.1 on debian13" in capsys.readouterr().out
+
+
+def test_names_and_everything_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rdo("keystone", "--all") == 2
+    assert "Say either names or --all" in capsys.readouterr().err
+    assert rdo() == 2
+    assert "--all for everything" in capsys.readouterr().err
