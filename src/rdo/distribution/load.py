@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from rdo.common.errors import DataError, Problem, UnknownNameError
-from rdo.distribution.coverage import Coverage, load_coverage
+from rdo.distribution.coverage import Coverage, contradictions, load_coverage
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.lockfile import load_lock
 from rdo.distribution.models import Platform, Release
@@ -30,6 +30,7 @@ class Distribution:
     _platforms: dict[str, Platform] = field(default_factory=dict, repr=False)
     _packages: dict[str, PackageDescription] = field(default_factory=dict, repr=False)
     _coverage: Coverage | None = field(default=None, repr=False)
+    _deliverables: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Distribution:
@@ -50,7 +51,7 @@ class Distribution:
         :raises DataError: all mistakes in its file
         """
         if self._coverage is None:
-            self._coverage = load_coverage(self.path / "coverage.yaml")
+            self._coverage = load_coverage(self._coverage_file)
         return self._coverage
 
     def release(self, series: str) -> Release:
@@ -141,9 +142,18 @@ class Distribution:
         for name in self.platforms():
             attempt(partial(self.platform, name))
         attempt(self.packages)
+        attempt(self.coverage)
         problems += self._problems_between()
+        if self._coverage is not None and len(self._releases) == len(self.series()):
+            problems += contradictions(
+                self._coverage_file, self._coverage, self._releases.values(), self._deliverables
+            )
         if problems:
             raise DataError(problems)
+
+    @property
+    def _coverage_file(self) -> Path:
+        return self.path / "coverage.yaml"
 
     def _read_release(self, series: str) -> Release:
         path = self.path / "releases" / f"{series}.yaml"
@@ -175,6 +185,7 @@ class Distribution:
         if problems:
             raise DataError(problems)
         release, coverage = parsed.release(sources), self.coverage()
+        self._deliverables[series] = frozenset(dists)
         projects = coverage.completed(release.projects, release.pins)
         return release.model_copy(update={"projects": projects, "not_shipped": coverage.not_shipped})
 
