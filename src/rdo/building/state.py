@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
@@ -181,6 +181,19 @@ class State:
             if newest is not None and newest.status in ("failed", "blocked"):
                 row = newest
             return None if row is None else _build_record(row)
+
+    def last_builds(self, platform: str, release: str) -> dict[str, BuildRecord]:
+        """Return the newest full build of each package on a platform in a series, however it ended."""
+        newest = (
+            select(func.max(BuildRow.id))
+            .join(RunRow, RunRow.id == BuildRow.run_id)
+            .where(RunRow.platform == platform, RunRow.release == release, BuildRow.stage == "full")
+            .group_by(BuildRow.package)
+        )
+        whole = (selectinload(BuildRow.blocked_by), selectinload(BuildRow.artifacts))
+        with Session(self._engine) as session:
+            rows = session.scalars(select(BuildRow).where(BuildRow.id.in_(newest)).options(*whole))
+            return {row.package: _build_record(row) for row in rows}
 
     def packages(self) -> list[str]:
         """Return the names of all packages that any run had."""

@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "quickstart": "rdo.cli.quickstart",
     "release": "rdo.cli.release",
     "platform": "rdo.cli.platform",
+    "projects": "rdo.cli.projects",
     "resolve": "rdo.cli.resolve",
     "spec": "rdo.cli.spec",
     "build": "rdo.cli.build",

@@ -201,20 +201,11 @@ def import_(
 
 
 def _components(path: Path | None) -> dict[str, str]:
-    """Read the component of each project; empty without a file."""
-    from rdo.common.errors import DataError, Problem
+    """Read the component of each project, by all names that it may have; empty without a file."""
+    from rdo.distribution.project_list import load_project_list
 
-    if path is None:
-        return {}
-    try:
-        return {
-            str(e["project"]): str(e["component"]) for e in json.loads(path.read_text()) if e["component"]
-        }
-    except OSError as error:
-        raise DataError([Problem(path, 0, f"can't be read: {error.strerror}")]) from error
-    except (ValueError, KeyError, TypeError) as error:
-        message = "a list of objects with 'project' and 'component' is expected"
-        raise DataError([Problem(path, getattr(error, "lineno", 0), message)]) from error
+    listed = () if path is None else load_project_list(path)
+    return {name: entry.component for entry in listed if entry.component for name in entry.names}
 
 
 @app.command()
