@@ -1,0 +1,63 @@
+"""The script that specs carry to run oslo's generators, with stand-ins for the generators."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from rdo.packaging import service
+
+SCRIPT = Path(service.__file__).parent / "carried" / "option_files.py"
+
+GENERATOR = """
+import sys
+def main(args):
+    source, output = args[1], args[3]
+    if "bad" in source:
+        raise SystemExit(3)
+    text = " ".join(["{kind}", *args[4:], sys.argv[0], str("thing" in sys.modules)])
+    open(output, "w").write(text)
+    sys.modules["other"] = sys
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    for package, name, kind in (
+        ("oslo_config", "main", "options"),
+        ("oslo_policy", "generate_sample", "policy"),
+    ):
+        (folder / package).mkdir(exist_ok=True)
+        (folder / package / "__init__.py").touch()
+        (folder / package / "generator.py").write_text(GENERATOR.format(kind=kind) + f"{name} = main\n")
+    (folder / "thing.py").write_text("def options(): pass\n")
+    (folder / "thing-1.dist-info").mkdir(exist_ok=True)
+    (folder / "thing-1.dist-info" / "METADATA").write_text("Name: thing\nVersion: 1\n")
+    (folder / "thing-1.dist-info" / "entry_points.txt").write_text(
+        "[oslo.config.opts]\nthing = thing:options\nlost = lost:options\n"
+    )
+    (folder / "in.conf").write_text("[DEFAULT]\nnamespace = thing\nnamespace = lost\n")
+    (folder / "bad.conf").write_text("[DEFAULT]\n")
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_each_output_is_made_by_its_generator_with_the_modules_loaded(tmp_path: Path) -> None:
+    done = run(tmp_path, "in.conf", "a.conf", "in.conf", "a-schema.yaml", "in.conf", "policy.yaml.sample")
+    assert done.returncode == 0, done.stderr
+    assert "lost" in done.stderr, "what can't be imported is said"
+    assert (tmp_path / "a.conf").read_text() == "options oslo-config-generator True"
+    assert (tmp_path / "a-schema.yaml").read_text() == "options --format yaml oslo-config-generator True"
+    assert (tmp_path / "policy.yaml.sample").read_text() == "policy oslo-config-generator True"
+
+
+def test_a_generator_that_fails_ends_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "bad.conf", "b.conf", "in.conf", "a.conf")
+    assert done.returncode != 0
+    assert "b.conf could not be made from bad.conf" in done.stderr
+    assert not (tmp_path / "a.conf").exists()
