@@ -151,6 +151,12 @@ def import_(
     update_open: Annotated[
         bool, typer.Option(help="Choose anew for names that upstream leaves open, too.")
     ] = False,
+    newest_on_index: Annotated[
+        bool,
+        typer.Option(
+            "--newest-on-index", help="Take versions of the series that the deliverables don't know yet."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Write nothing; print the difference.")] = False,
 ) -> None:
     """Write a release's data from OpenStack's own.
@@ -162,9 +168,10 @@ def import_(
     """
     from rdo.common.files import write_atomically
     from rdo.common.paths import Paths
-    from rdo.distribution.importing import import_release, read_status
+    from rdo.distribution.importing import import_release
     from rdo.distribution.load import Distribution
     from rdo.distribution.releasefile import render
+    from rdo.distribution.series_status import read_status
 
     distribution = Distribution.load(Paths.from_environment().distribution)
     previous = distribution.release(series) if series in distribution.series() else None
@@ -180,6 +187,7 @@ def import_(
         also=distribution.coverage().dists,
         previous=previous,
         update_open=update_open,
+        newest_on_index=newest_on_index,
     )
     for note in imported.notes:
         print(note, file=sys.stderr)

@@ -10,6 +10,8 @@ Rules, all of them stated in ``docs/packagers/data-files.md``:
 * left out: untagged deliverables, those without a release, those that make no Python package (by the
   beginnings of their names), and ``trailing`` ones, which put OpenStack up by other means, unless the
   constraints pin them;
+* where the newest of the index is wanted, it may be newer than the deliverables
+  (:mod:`rdo.distribution.newest`); constraints of such a project that are older don't count;
 * names that upstream leaves open (:data:`OPEN_NAMES`) are pinned to the newest final version with an sdist
   that was on the index :data:`MARGIN` after the series came out, or else to the newest of today.
 """
@@ -28,10 +30,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from rdo.common.errors import DataError, Problem, UnknownNameError
+from rdo.common.errors import DataError, Problem
 from rdo.distribution.listing import Listed, Listing
 from rdo.distribution.models import Pin, Project, ProjectType, Release
 from rdo.distribution.names import check_commit, check_version
+from rdo.distribution.newest import NewestOnIndex
+from rdo.distribution.series_status import Status
 from rdo.distribution.yamlfile import YamlFile, read_yaml
 
 MARGIN = timedelta(days=30)
@@ -73,64 +77,6 @@ _TYPES: frozenset[str] = frozenset(get_args(ProjectType))
 _CONSTRAINT = re.compile(
     r"\A(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)===(?P<version>[^;\s]+)\s*(;(?P<marker>.+))?\Z"
 )
-
-
-@dataclass(frozen=True)
-class Status:
-    """One series in ``series_status.yaml``."""
-
-    series: str
-    codename: str
-    phase: str
-    released: date
-    slurp: bool
-    signing_keys: tuple[str, ...]
-
-
-def read_status(path: Path, series: str) -> Status:
-    """Read what is known of one series.
-
-    :param path: ``series_status.yaml``, or a checkout of openstack/releases
-    :raises UnknownNameError: the file has no such series
-    :raises DataError: the file has mistakes
-    """
-    if path.is_dir():
-        path = path / "data" / "series_status.yaml"
-    file = read_yaml(path, as_text=True)
-    if file.problems or not isinstance(file.value, list):
-        raise DataError(file.problems or [Problem(path, 1, "a list of series is expected")])
-    entries = {
-        str(entry.get("release-id", entry.get("name"))): (number, entry)
-        for number, entry in enumerate(file.value)
-        if isinstance(entry, dict)
-    }
-    if series not in entries:
-        raise UnknownNameError("series", series, entries)
-    number, entry = entries[series]
-    problems = [
-        file.problem((number, key), f"{series}: {key!r} is missing")
-        for key in ("name", "status", "initial-release")
-        if not isinstance(entry.get(key), str)
-    ]
-    released = date.min
-    try:
-        released = date.fromisoformat(str(entry.get("initial-release")))
-    except ValueError:
-        problems.append(file.problem((number, "initial-release"), f"{series}: 'initial-release' is no date"))
-    signing = entry.get("signing-key") or []
-    keys = signing if isinstance(signing, list) else [signing]
-    if not all(isinstance(key, dict) and isinstance(key.get("key"), str) for key in keys):
-        problems.append(file.problem((number, "signing-key"), f"{series}: a signing key needs 'key'"))
-    if problems:
-        raise DataError(problems)
-    return Status(
-        series=series,
-        codename=entry["name"],
-        phase=entry["status"],
-        released=released,
-        slurp=str(entry.get("slurp")).lower() in {"yes", "true", "on"},
-        signing_keys=tuple(key["key"].lower().removeprefix("0x") for key in keys),
-    )
 
 
 def read_constraints(path: Path) -> dict[str, tuple[Pin, ...]]:
@@ -194,18 +140,22 @@ def deliverables_folder(path: Path, codename: str) -> Path:
 
 
 def read_projects(
-    folder: Path, constraints: Mapping[str, Sequence[Pin]], components: Mapping[str, str]
+    folder: Path,
+    constraints: Mapping[str, Sequence[Pin]],
+    components: Mapping[str, str],
+    newest: NewestOnIndex | None = None,
 ) -> dict[str, Project]:
     """Read a folder of deliverables into projects by name.
 
     :param components: the component of a project, by its name
+    :param newest: finds versions that are newer than the deliverables
     :raises DataError: all mistakes in all files
     """
     projects: dict[str, Project] = {}
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            found = list(_projects_of(read_yaml(path, as_text=True), constraints, components))
+            found = list(_projects_of(read_yaml(path, as_text=True), constraints, components, newest))
         except DataError as error:
             problems += error.problems
             continue
@@ -222,7 +172,10 @@ def read_projects(
 
 
 def _projects_of(
-    file: YamlFile, constraints: Mapping[str, Sequence[Pin]], components: Mapping[str, str]
+    file: YamlFile,
+    constraints: Mapping[str, Sequence[Pin]],
+    components: Mapping[str, str],
+    newest: NewestOnIndex | None,
 ) -> Iterable[Project]:
     data = file.value
     if file.problems or not isinstance(data, dict):
@@ -241,16 +194,22 @@ def _projects_of(
         settings = stated if isinstance(stated, dict) else {}
         dist = canonicalize_name(settings.get("pypi-name") or settings.get("tarball-base") or name)
         pinned = constraints.get(dist, ())
-        if name.startswith(_NO_PYTHON) or (kind == "trailing" and not pinned) or repository not in versions:
+        if name.startswith(_NO_PYTHON) or (kind == "trailing" and not pinned):
             continue
-        version = _choose(versions[repository], pinned)
+        stated = versions.get(repository, {})
+        version = _choose(stated, pinned) if stated else None
+        if newest is not None:
+            once = data.get("release-model") == "cycle-with-rc"
+            version = newest.version(dist, stated, one_release_a_cycle=once) or version
+        if version is None:
+            continue
         yield Project(
             name=name,
             dist=dist,
             type=kind,
             repository=repository,
             version=version,
-            commit=versions[repository][version],
+            commit=stated.get(version),
             component=components.get(name),
         )
 
@@ -340,6 +299,7 @@ def import_release(
     also: Iterable[str] = (),
     previous: Release | None = None,
     update_open: bool = False,
+    newest_on_index: bool = False,
 ) -> Imported:
     """Make a release's data.
 
@@ -349,6 +309,7 @@ def import_release(
     :param deliverables: folder of the codename's files, or a checkout of openstack/releases
     :param constraints: upper-constraints, or a checkout of openstack/requirements
     :param also: canonical index names that are shipped with the series and are none of its deliverables
+    :param newest_on_index: take versions that the index has and the deliverables don't know yet
     :raises DataError: all mistakes in upstream's files
     """
     problems: list[Problem] = []
@@ -359,12 +320,15 @@ def import_release(
         problems += error.problems
     try:
         folder = deliverables_folder(deliverables, status.codename)
-        projects = read_projects(folder, pins, components or {})
+        newest = NewestOnIndex(listing, status.opened, status.released) if newest_on_index else None
+        projects = read_projects(folder, pins, components or {}, newest)
     except DataError as error:
         problems += error.problems
     if problems:
         raise DataError(problems)
 
+    if newest_on_index:
+        pins = _without_overtaken(pins, projects.values())
     notes = [
         f"{project.dist}: the constraints pin {pins[project.dist][0].version},"
         f" which is no release of the series; its newest is {project.version}"
@@ -396,6 +360,18 @@ def import_release(
         sources={} if previous is None else previous.sources,
     )
     return Imported(release, tuple(notes))
+
+
+def _without_overtaken(
+    pins: Mapping[str, tuple[Pin, ...]], projects: Iterable[Project]
+) -> dict[str, tuple[Pin, ...]]:
+    """Leave out constraints of projects whose own versions are newer."""
+    own = {project.dist: Version(project.version) for project in projects}
+    return {
+        dist: found
+        for dist, found in pins.items()
+        if dist not in own or any(Version(pin.version) >= own[dist] for pin in found)
+    }
 
 
 def _open_pins(release: Release) -> dict[str, tuple[Pin, ...]]:

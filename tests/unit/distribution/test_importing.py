@@ -13,10 +13,10 @@ from rdo.distribution.importing import (
     import_release,
     pin_open_names,
     read_constraints,
-    read_status,
 )
 from rdo.distribution.models import Release
 from rdo.distribution.releasefile import ReleaseFile, render
+from rdo.distribution.series_status import read_status
 from rdo.distribution.yamlfile import parse_yaml, validate
 
 from .upstream_data import DELIVERABLES, HASHES, FakeIndex, listed, write_upstream
