@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -17,12 +16,11 @@ from rdo.distribution.models import Platform, Project, Release
 from rdo.packaging.naming import source_package
 from rdo.packaging.prose import summary_of
 from rdo.packaging.spec_store import SpecStore
+from rdo.packaging.spec_text import binary_packages
 from rdo.packaging.versions import rpm_version
 from rdo.upstream.metadata_cache import MetadataCache
 
 Standing = Literal["built", "failed", "not built", "not shipped"]
-
-_FILES = re.compile(r"^%files(?: -n (\S+))?", re.M)
 
 
 class CatalogueEntry(Value):
@@ -119,11 +117,7 @@ def _built_binaries(build: BuildRecord) -> tuple[str, ...]:
 
 
 def _of_spec(text: str | None) -> tuple[str, ...]:
-    """Return the binary packages of a generated spec: each has a %files section."""
-    if text is None:
-        return ()
-    main = re.search(r"^Name:\s+(\S+)", text, re.M)
-    return tuple(sorted(name or (main[1] if main else "") for name in _FILES.findall(text)))
+    return () if text is None else tuple(sorted(package.name for package in binary_packages(text)))
 
 
 def hand_written_lines(distribution: Distribution) -> dict[str, int]:

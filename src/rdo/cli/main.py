@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "projects": "rdo.cli.projects",
     "resolve": "rdo.cli.resolve",
     "spec": "rdo.cli.spec",
+    "package": "rdo.cli.package",
     "build": "rdo.cli.build",
     "log": "rdo.cli.log",
     "verify": "rdo.cli.verify",

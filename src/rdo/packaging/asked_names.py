@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
 
 from rdo.common.errors import UnknownNameError
 from rdo.distribution.models import Platform, Project, Release
-from rdo.packaging.naming import source_package
+from rdo.packaging.naming import python_package, source_package
+
+# What the binary packages of every project may have after their name.
+_PART = re.compile(r"(\+.*|-tests|-lang|-doc)\Z")
 
 
 def index_name(name: str, release: Release, platform: Platform) -> str:
     """Return the canonical index name of a project (``keystone``), an index name (``oslo.config``), a source
     package (``openstack-keystone``, ``python-oslo-config``), a binary package (``python3-openstackclient``,
-    ``openstack-nova-compute``) or an OpenStack client without its ``python-`` (``openstackclient``).
+    ``python3-oslo-config-tests``, ``openstack-nova-compute``) or an OpenStack client without its ``python-``
+    (``openstackclient``).
 
     :raises UnknownNameError: nothing in the release or on the platform bears the name
     """
@@ -22,13 +27,17 @@ def index_name(name: str, release: Release, platform: Platform) -> str:
         return release.projects[name].dist
     own = {project.dist for project in release.projects.values()}
     known = own | release.pins.keys() | platform.provides.keys()
-    for candidate in _candidates(canonicalize_name(name)):
+    plain = canonicalize_name(name)
+    for candidate in _candidates(plain):
         if candidate in known:
             return candidate
     lowered = name.lower()
-    services = [p for p in release.projects.values() if _is_package_of(lowered, p)]
-    if services:
-        return max(services, key=lambda p: len(p.name)).dist
+    named = [p for p in release.projects.values() if _is_package_of(lowered, p)]
+    if named:
+        return max(named, key=lambda p: len(p.name)).dist
+    for candidate in _candidates(_PART.sub("", plain)):
+        if candidate in known:
+            return candidate
     raise UnknownNameError("project or package", name, {*release.projects, *release.pins})
 
 
@@ -43,4 +52,6 @@ def _candidates(name: str) -> Iterator[str]:
 
 def _is_package_of(name: str, project: Project) -> bool:
     source = source_package(project.dist, project)
-    return source.startswith("openstack-") and (name == source or name.startswith(f"{source}-"))
+    if name in (source, python_package(project.dist)):
+        return True
+    return source.startswith("openstack-") and name.startswith(f"{source}-")

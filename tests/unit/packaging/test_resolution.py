@@ -180,10 +180,22 @@ PLACEMENT = project("placement", "openstack-placement", "service")
         ("openstack-placement", "openstack-placement"),
         ("openstack-placement-api", "openstack-placement"),
         ("pyyaml", "pyyaml"),
+        ("python3-pyyaml", "pyyaml"),
+        ("python3-oslo-config-tests", "oslo-config"),
+        ("python-oslo-config-lang", "oslo-config"),
+        ("python3-keystone+ldap", "keystone"),
+        ("python-django-horizon", "horizon"),
+        ("python3-cinder-tests-tempest", "cinder-tempest-plugin"),
+        ("openstack-octavia-ui", "octavia-dashboard"),
     ],
 )
 def test_names_as_people_say_them(name: str, dist: str) -> None:
-    small = release({"pyyaml": "6"}, KEYSTONE, OSLO, CLIENT, PLACEMENT)
+    others = (
+        project("horizon", kind="service").model_copy(update={"package": "python-django-horizon"}),
+        project("cinder-tempest-plugin", kind="tempest-plugin"),
+        project("octavia-dashboard", kind="horizon-plugin"),
+    )
+    small = release({"pyyaml": "6"}, KEYSTONE, OSLO, CLIENT, PLACEMENT, *others)
     assert index_name(name, small, platform({})) == dist
 
 
