@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 8
+INSPECTION_VERSION = 20
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -234,9 +234,13 @@ class _Inspector:
     # tests, translations
 
     def _tests(self) -> tuple[str, ...]:
-        """Return the topmost folders named ``tests`` inside modules, where they are installed."""
-        roots = tuple(module.replace(".", "/") + "/" for module in self._modules())
-        found: set[str] = set()
+        """Return the topmost folders named ``tests`` inside modules, where they are installed.
+
+        A module beside others whose name ends in it is such a folder itself: heat_integrationtests.
+        """
+        modules = self._modules()
+        roots = tuple(module.replace(".", "/") + "/" for module in modules)
+        found = {name for name in modules if name.endswith("tests") and "." not in name and len(modules) > 1}
         for name in self.below:
             parts = name.split("/")
             if "tests" in parts[1:-1] and name.startswith(roots):

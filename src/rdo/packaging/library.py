@@ -53,8 +53,11 @@ def _documents(draft: Draft) -> None:
 def commands(draft: Draft) -> list[str]:
     """Return the names of all commands that the wheel installs."""
     metadata = draft.inputs.metadata
-    gui = metadata.entry_points.get("gui_scripts", {})
-    return sorted({*metadata.console_scripts, *gui, *draft.inputs.inspection.scripts})
+    # wsgi_scripts are pbr's own
+    others = (
+        name for group in ("gui_scripts", "wsgi_scripts") for name in metadata.entry_points.get(group, {})
+    )
+    return sorted({*metadata.console_scripts, *others, *draft.inputs.inspection.scripts})
 
 
 def _commands(draft: Draft) -> None:
@@ -145,7 +148,9 @@ def _extras(draft: Draft) -> None:
 def _tests(draft: Draft) -> None:
     inputs = draft.inputs
     folders = inputs.inspection.tests
-    if not folders or inputs.stated.tests is False:
+    # plugins of tempest are tests: theirs are what they are installed for
+    plugin = inputs.project is not None and inputs.project.type == "tempest-plugin"
+    if not folders or inputs.stated.tests is False or plugin:
         return
     modules = naming.python_package(inputs.metadata.dist)
     paths = [f"{draft.sitedir}/{folder}" for folder in folders]

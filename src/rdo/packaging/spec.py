@@ -309,14 +309,21 @@ def _check(draft: Draft) -> Iterable[str]:
 
 
 def _import_check(draft: Draft) -> Iterable[str]:
-    """Import what is installed at the top; below a namespace, which is none of ours, the names we know."""
-    modules = draft.inputs.inspection.modules
-    below = [name for name in modules if "." in name]
-    if len(below) < len(modules) or not modules:
-        private = any(name.startswith("_") for name in modules)
-        yield "%pyproject_check_import -t" + (" -e '_*'" if private else "")
-    if names := sorted({*below, *draft.inputs.stated.imports}):
-        yield f"%py3_check_import {' '.join(names)}"
+    """Import what is installed at the top; where that is a namespace, which is none of ours, what is below.
+
+    Below a namespace beside modules of its own, a project has plugins for what it doesn't require. Modules of
+    tests are not imported: what they need is not required either.
+    """
+    inspection = draft.inputs.inspection
+    tests = [name for name in inspection.modules if name in inspection.tests]
+    tops = [name for name in inspection.modules if "." not in name and name not in tests]
+    below = [name for name in inspection.modules if "." in name]
+    if tops or not below:
+        private = ["_*"] if any(name.startswith("_") for name in tops) else []
+        yield "%pyproject_check_import -t" + "".join(f" -e '{name}'" for name in [*private, *tests])
+    names = {*draft.inputs.stated.imports, *(() if tops else below)}
+    if names:
+        yield f"%py3_check_import {' '.join(sorted(names))}"
 
 
 def _changelog(draft: Draft) -> Sequence[str]:

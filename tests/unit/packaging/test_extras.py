@@ -157,6 +157,7 @@ def test_another_project_in_the_run_brings_no_other_extras() -> None:
 
 
 NAMES = ["client", "keystone", *(f"p{number}" for number in range(5))]
+ASKED = [*NAMES, "p0[x]", "p1[x]"]
 EDGES = st.tuples(
     st.sampled_from(NAMES), st.integers(1, 3), st.sampled_from(["", "x", "y"]), st.sampled_from(["", "x"])
 )
@@ -165,7 +166,7 @@ EDGES = st.tuples(
 @given(
     graph=st.dictionaries(st.sampled_from(NAMES), st.lists(EDGES, max_size=6)),
     offered=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3)),
-    asked=st.lists(st.sampled_from([*NAMES, "p0[x]", "p1[x]"]), min_size=1, max_size=4),
+    asked=st.lists(st.sampled_from(ASKED), min_size=1, max_size=4),
 )
 def test_specs_are_the_same_however_it_was_asked(
     graph: dict[str, list[tuple[str, int, str, str]]], offered: dict[str, int], asked: list[str]
@@ -182,7 +183,7 @@ def test_specs_are_the_same_however_it_was_asked(
     )
     here = release(dict.fromkeys(NAMES, "3"), KEYSTONE, CLIENT)
     under = platform({name: str(version) for name, version in offered.items()})
-    whole = specs(resolve(here, under, NAMES, shelf), here, under)
+    whole = specs(resolve(here, under, ASKED, shelf), here, under)
     part = resolve(here, under, asked, shelf)
     made = specs(part, here, under)
     assert {dist: spec.text for dist, spec in made.items()} == {

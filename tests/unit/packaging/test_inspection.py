@@ -74,6 +74,15 @@ def test_tests_inside_modules(tmp_path: Path) -> None:
     assert seen(tmp_path, files | {"pyproject.toml": listing}).tests == ()
 
 
+def test_modules_of_tests_beside_others(tmp_path: Path) -> None:
+    egg = {"thing.egg-info/top_level.txt": "thing\nthing_itests\n"}
+    files = {"thing/__init__.py": "", "thing_itests/__init__.py": ""}
+    found = seen(tmp_path, files | egg)
+    assert (found.modules, found.tests) == (("thing", "thing_itests"), ("thing_itests",))
+    alone = seen(tmp_path, {"thingtests/__init__.py": ""})
+    assert (alone.modules, alone.tests) == (("thingtests",), ())
+
+
 def test_data_files_of_every_dialect(tmp_path: Path) -> None:
     files = {"etc/a.conf": "", "etc/b.conf": "", "thing/__init__.py": ""}
     toml = '[tool.setuptools.data-files]\n"etc/thing" = ["etc/*.conf"]\n'

@@ -117,6 +117,35 @@ def test_patches_natives_and_own_tests(tmp_path: Path) -> None:
     assert made.subpackages == ("python3-greenlet",)
 
 
+def test_what_is_imported_is_what_has_no_needs_of_others() -> None:
+    inputs = inputs_of("tomlkit")
+
+    def check(**seen: object) -> str:
+        inspection = inputs.inspection.model_copy(update=seen)
+        text = generate(replace(inputs, inspection=inspection)).text
+        return text[text.index("%if %{with check}\n%p") :].split("\n", 1)[1].split("%endif")[0]
+
+    assert check(modules=("a", "aext.b")) == "%pyproject_check_import -t\n"
+    assert check(modules=("ns.a", "ns.b")) == "%py3_check_import ns.a ns.b\n"
+    assert check(modules=("_a", "a", "a_tests"), tests=("a/tests", "a_tests")) == (
+        "%pyproject_check_import -t -e '_*' -e 'a_tests'\n"
+    )
+
+
+def test_tests_stay_where_a_plugin_of_tempest_is_made_of_them() -> None:
+    inputs = inputs_of("os-vif")
+    assert inputs.project is not None
+    assert "python3-os-vif-tests" in generate(inputs).subpackages
+    plugin = inputs.project.model_copy(update={"type": "tempest-plugin"})
+    assert generate(replace(inputs, project=plugin)).subpackages == ("python3-os-vif",)
+
+
+def test_commands_of_all_kinds_are_listed() -> None:
+    points = {"gui_scripts": {"show": "a:b"}, "wsgi_scripts": {"serve": "a:c"}}
+    text = generate(changed("tomlkit", entry_points=points)).text
+    assert "%{_bindir}/serve\n%{_bindir}/show\n" in text
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
