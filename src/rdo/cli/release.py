@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.release_update import update
+
 if TYPE_CHECKING:
     from rdo.distribution.listing import Listed
     from rdo.distribution.lockfile import Sources
@@ -268,6 +270,9 @@ def lock(
         f" {len(result.missing)} have no sdist",
         file=sys.stderr,
     )
+
+
+app.command()(update)
 
 
 def _now_and_then(save: Callable[[Sources], None], seconds: float = 5.0) -> Callable[[Sources], None]:

@@ -77,3 +77,35 @@ def test_bad_components_name_the_file(tmp_path: Path) -> None:
     )
     assert isinstance(done.exception, DataError)
     assert done.exception.problems[0].file == bad
+
+
+def test_update_shows_and_applies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, upstream = tmp_path / "distribution", tmp_path / "gazpacho"
+    (data / "releases").mkdir(parents=True)
+    (data / "platforms").mkdir()
+    upstream.mkdir()
+    monkeypatch.setenv("RDO_DISTRIBUTION", str(data))
+    monkeypatch.setattr(release.IndexListing, "files", lambda self, dist: [])
+    (data / "platforms/p.yaml").write_text(
+        "{name: p, title: P, architecture: x86_64, python: '3.13', python_version: '3.13.5', dist: .p,\n"
+        " tested: false, root: {kind: debootstrap, suite: trixie, packages: []}}\n"
+    )
+    file = data / "releases/2026.1.yaml"
+    file.write_text(
+        "{series: '2026.1', codename: gazpacho, phase: maintained, released: 2026-04-01, platforms: [p],\n"
+        f" projects: {{nova: {{type: service, version: 33.0.0, commit: {'a' * 40}}}}}}}\n"
+    )
+    (upstream / "nova.yaml").write_text(
+        "type: service\nrepository-settings: {openstack/nova: {}}\nreleases:\n"
+        f"- {{version: 33.0.1, projects: [{{repo: openstack/nova, hash: {'b' * 40}}}]}}\n"
+    )
+    (upstream.parent / "uc.txt").write_text("")
+    before = file.read_text()
+    command = ["update", "2026.1", "--releases", str(upstream), "--constraints", str(tmp_path / "uc.txt")]
+    done = RUNNER.invoke(release.app, [*command, "--json"])
+    assert [(row["old"], row["new"]) for row in json.loads(done.stdout)] == [("33.0.0", "33.0.1")]
+    assert file.read_text() == before
+    done = RUNNER.invoke(release.app, [*command, "--apply"])
+    assert "no sdist on the index" in done.stderr
+    assert 'version: "33.0.1"' in file.read_text()
+    assert RUNNER.invoke(release.app, [*command]).stdout == ""
