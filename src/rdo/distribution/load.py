@@ -1,7 +1,8 @@
 """Loads the distribution's data, lazily: what nobody asks for is not read.
 
 Folders below the distribution's: ``releases/<series>.yaml`` and ``.lock``, ``platforms/<name>.yaml``,
-``.provides`` and ``.macros``, ``packages/<project>/package.yaml``, and the file ``coverage.yaml``.
+``.provides`` and ``.macros``, ``packages/<project>/package.yaml``, and the files ``coverage.yaml`` and
+``licences.yaml``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from rdo.common.errors import DataError, Problem, UnknownNameError
 from rdo.distribution.coverage import Coverage, contradictions, load_coverage
 from rdo.distribution.description import PackageDescription
+from rdo.distribution.licences import load_licences
 from rdo.distribution.lockfile import load_lock
 from rdo.distribution.models import Platform, Release
 from rdo.distribution.platformfile import PlatformFile, load_provides
@@ -31,6 +33,7 @@ class Distribution:
     _packages: dict[str, PackageDescription] = field(default_factory=dict, repr=False)
     _coverage: Coverage | None = field(default=None, repr=False)
     _deliverables: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _licences: frozenset[str] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Distribution:
@@ -53,6 +56,15 @@ class Distribution:
         if self._coverage is None:
             self._coverage = load_coverage(self._coverage_file)
         return self._coverage
+
+    def licences(self) -> frozenset[str]:
+        """Return the SPDX identifiers that packages may have; none where the data has no list.
+
+        :raises DataError: all mistakes in its file
+        """
+        if self._licences is None:
+            self._licences = load_licences(self.path / "licences.yaml")
+        return self._licences
 
     def release(self, series: str) -> Release:
         """Return a release.
@@ -143,6 +155,7 @@ class Distribution:
             attempt(partial(self.platform, name))
         attempt(self.packages)
         attempt(self.coverage)
+        attempt(self.licences)
         problems += self._problems_between()
         if self._coverage is not None and len(self._releases) == len(self.series()):
             problems += contradictions(

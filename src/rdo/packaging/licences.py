@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from license_expression import ExpressionError, get_spdx_licensing
@@ -91,6 +92,7 @@ _FIELDS = {
     "python style": "PSF-2.0",
     "python-style": "PSF-2.0",
     "public domain": "LicenseRef-Fedora-Public-Domain",
+    "sil ofl 1.1": "OFL-1.1",
     "unlicense": "Unlicense",
     "zlib": "Zlib",
     "zlib/libpng": "zlib-acknowledgement",
@@ -104,12 +106,15 @@ _SAME_AS = {
     "angular.js": "MIT",
     "angular-bootstrap": "MIT",
     "angular-cookies": "MIT",
+    "angular-fileupload": "MIT",
     "angularjs": "MIT",
     "bootstrap": "MIT",
     "bootstrap-datepicker": "Apache-2.0",
     "bootswatch": "MIT",
     "d3": "BSD-3-Clause",
-    "font-awesome": "OFL-1.1 AND MIT",
+    "dagre": "MIT",
+    "dagre-d3": "MIT",
+    "graphlib": "MIT",
     "hogan": "Apache-2.0",
     "jasmine": "MIT",
     "jquery": "MIT",
@@ -118,14 +123,16 @@ _SAME_AS = {
     "jquery.quicksearch": "MIT",
     "jquery.tablesorter": "MIT OR GPL-2.0-or-later",
     "jsencrypt": "MIT",
+    "lodash": "MIT",
     "mdi": "OFL-1.1",
+    "moment": "MIT",
+    "moment-timezone": "MIT",
     "objectpath": "MIT",
     "rickshaw": "MIT",
     "roboto-fontface": "Apache-2.0",
     "smart-table": "MIT",
     "spin": "MIT",
     "term.js": "MIT",
-    "tv4": "MIT",
 }
 
 _CLASSIFIERS = {
@@ -182,7 +189,47 @@ def checked_expression(expression: str) -> str | None:
         parsed = licensing.parse(expression, validate=True, strict=True)
     except ExpressionError:
         return None
-    return str(parsed) if parsed is not None else None
+    return _text(parsed) if parsed is not None else None
+
+
+def require_allowed(licence: Licence, allowed: Collection[str], package: str, project: str) -> None:
+    """Do nothing where a licence is allowed: one side of each OR, both sides of each AND.
+
+    An exception (``WITH``) only permits more, so what is allowed without it is allowed with it.
+
+    :param allowed: SPDX identifiers, also ``identifier WITH exception``
+    :param package: name and version, for the message
+    :param project: the folder of its description, for the hint
+    :raises LicenceError: a licence that is not among them has to be kept
+    """
+    refused = _refused(_licensing().parse(licence.expression), allowed)
+    if not refused:
+        return
+    which = "which" if refused == {licence.expression} else f"of which {', '.join(sorted(refused))}"
+    raise LicenceError(
+        f"{package} has the licence {licence.expression} ({licence.reason or 'as upstream states it'}),"
+        f" {which} is not allowed.",
+        hint=f"If that is wrong, state it in distribution/packages/{project}/package.yaml: licence:"
+        " {expression: ..., reason: ...}. If the platforms allow it, add it to distribution/licences.yaml."
+        " Else the package can't be shipped: exclude it in the package.yaml of what requires it.",
+    )
+
+
+def _refused(expression: Any, allowed: Collection[str]) -> set[str]:
+    """Return the licences of a parsed expression that stand in the way."""
+    if not expression.args:
+        without = getattr(expression, "license_symbol", expression)
+        fine = _text(expression) in allowed or _text(without) in allowed
+        return set() if fine else {_text(expression)}
+    parts = [_refused(part, allowed) for part in expression.args]
+    if expression.operator.strip() == "OR" and not all(parts):
+        return set()
+    return set().union(*parts)
+
+
+def _text(expression: Any) -> str:
+    # The library has Fedora's name of this one as an alias only.
+    return str(expression).replace("LicenseRef-scancode-public-domain", "LicenseRef-Fedora-Public-Domain")
 
 
 def _checked(expression: str, dist: str) -> str:

@@ -53,6 +53,7 @@ def inputs_for(
         description=description,
         folder=None if description is None else distribution.path / "packages" / key,
         source=source.path,
+        licences=distribution.licences(),
     )
 
 

@@ -17,7 +17,7 @@ from packaging.version import Version
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import BuildRequirements, build_requirements
 from rdo.packaging.extras import packaged_extras
-from rdo.packaging.licences import Licence, checked_expression, spdx_of
+from rdo.packaging.licences import Licence, checked_expression, require_allowed, spdx_of
 from rdo.packaging.prose import description_of, escape, summary_of
 from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs, SpecSource
 from rdo.packaging.versions import RpmVersion, rpm_version
@@ -82,7 +82,7 @@ class Draft:
 def generate(inputs: SpecInputs) -> GeneratedSpec:
     """Generate the spec of one package.
 
-    :raises LicenceError: upstream doesn't say which licence it has
+    :raises LicenceError: upstream doesn't say which licence it has, or it is one that packages may not have
     :raises RequirementError: a requirement that RPM can't express
     :raises SpecError: a description that doesn't fit the sdist, or names a file that isn't there
     """
@@ -118,7 +118,12 @@ def _draft(inputs: SpecInputs) -> Draft:
     if stated.compiled is not None:
         languages = (languages or ("c",)) if stated.compiled else ()
     lock = inputs.lock
-    draft = Draft(inputs, package, rpm_version(inputs.metadata.version), _licence(inputs), languages)
+    licence = _licence(inputs)
+    if inputs.licences:
+        name = f"{inputs.metadata.dist} {inputs.metadata.version}"
+        folder = inputs.metadata.dist if inputs.project is None else inputs.project.name
+        require_allowed(licence, inputs.licences, name, folder)
+    draft = Draft(inputs, package, rpm_version(inputs.metadata.version), licence, languages)
     draft.sources.append(SpecSource(lock.filename, lock.sha256, path=inputs.source))
     for name in stated.patches:
         content = own_file(inputs, name)

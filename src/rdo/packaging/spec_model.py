@@ -23,6 +23,8 @@ class SpecInputs:
     """Everything a spec is made of.
 
     ``folder`` is ``distribution/packages/<project>``, where a description's own files lie; None without one.
+    ``licences`` are those that packages may have, as SPDX identifiers; an empty list
+    allows any.
     """
 
     release: Release
@@ -35,6 +37,7 @@ class SpecInputs:
     description: PackageDescription | None = None
     folder: Path | None = None
     source: Path | None = None
+    licences: frozenset[str] = frozenset()
 
     @property
     def stated(self) -> PackageDescription:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rdo.distribution.load import Distribution
 from rdo.packaging.inspection import Inspection
 from rdo.packaging.licence_texts import licence_of_text
-from rdo.packaging.licences import LicenceError, spdx_of
+from rdo.packaging.licences import Licence, LicenceError, checked_expression, require_allowed, spdx_of
+from rdo.packaging.spec import generate
 from rdo.upstream.models import Metadata
+from tests.unit.packaging.recorded_packages import DISTRIBUTION, inputs_of, names
 
 _BSD3 = "Redistribution and use in source and binary forms ... Neither the name of the copyright holder"
 _BSD2 = "Redistribution and use in source and\n * binary forms, with or without modification"
@@ -91,3 +96,67 @@ def test_an_invalid_expression_is_refused() -> None:
 )
 def test_wordings(text: str, identifier: str | None) -> None:
     assert licence_of_text(text) == identifier
+
+
+_ALLOWED = {"MIT", "BSD-3-Clause", "GPL-3.0-only WITH GCC-exception-3.1", "LicenseRef-Fedora-Public-Domain"}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "MIT",
+        "MIT AND BSD-3-Clause",
+        "MIT OR SSPL-1.0",
+        "BSD-3-Clause AND (SSPL-1.0 OR MIT)",
+        "MIT WITH Classpath-exception-2.0",
+        "GPL-3.0-only WITH GCC-exception-3.1",
+        "LicenseRef-Fedora-Public-Domain",
+    ],
+)
+def test_allowed(expression: str) -> None:
+    require_allowed(Licence(expression), _ALLOWED, "thing 1.0", "thing")
+
+
+@pytest.mark.parametrize(
+    ("expression", "which"),
+    [
+        ("SSPL-1.0", "which"),
+        ("MIT AND SSPL-1.0", "of which SSPL-1.0"),
+        ("SSPL-1.0 OR BUSL-1.1", "of which BUSL-1.1, SSPL-1.0"),
+        ("GPL-3.0-only", "which"),
+        ("GPL-3.0-only WITH Classpath-exception-2.0", "which"),
+    ],
+)
+def test_not_allowed_says_what_where_from_and_what_to_do(expression: str, which: str) -> None:
+    with pytest.raises(LicenceError) as caught:
+        require_allowed(Licence(expression, "by the classifiers X"), _ALLOWED, "thing 1.0", "thing")
+    assert caught.value.what == (
+        f"thing 1.0 has the licence {expression} (by the classifiers X), {which} is not allowed."
+    )
+    assert "packages/thing/package.yaml" in (caught.value.hint or "")
+    assert "distribution/licences.yaml" in (caught.value.hint or "")
+
+
+def test_public_domain_keeps_the_name_that_platforms_use() -> None:
+    expression = "MIT AND LicenseRef-Fedora-Public-Domain"
+    assert checked_expression(expression) == expression
+
+
+def test_a_spec_is_refused_for_its_licence() -> None:
+    inputs = inputs_of("requests")
+    generate(replace(inputs, licences=frozenset({"Apache-2.0"})))
+    with pytest.raises(LicenceError, match=r"requests .* has the licence Apache-2\.0 .*not allowed"):
+        generate(replace(inputs, licences=frozenset({"MIT"})))
+
+
+def test_the_list_has_spdx_identifiers_and_descriptions_keep_to_it() -> None:
+    distribution = Distribution.load(DISTRIBUTION)
+    listed = distribution.licences()
+    assert listed
+    assert [name for name in sorted(listed) if checked_expression(name) != name] == []
+    for project, description in distribution.packages().items():
+        if description.licence is not None:
+            assert checked_expression(description.licence.expression) == description.licence.expression
+            require_allowed(Licence(description.licence.expression), listed, project, project)
+    for name in names():
+        generate(replace(inputs_of(name), licences=listed))
