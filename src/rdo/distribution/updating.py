@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from packaging.version import Version
 
-from rdo.distribution.importing import Status, import_release, read_status, usable
+from rdo.distribution.importing import import_release, usable
 from rdo.distribution.listing import Listed, Listing
 from rdo.distribution.lockfile import Refreshed, looked_up, refresh, wanted
 from rdo.distribution.models import Pin, Project, Release
 from rdo.distribution.releasefile import pin_text
+from rdo.distribution.series_status import Status, read_status
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def _status_of(release: Release) -> Status:
         series=release.series,
         codename=release.codename,
         phase=release.phase,
+        opened=date.min,  # read for a newest-on-index import only
         released=release.released,
         slurp=release.slurp,
         signing_keys=release.signing_keys,

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from rdo.distribution.importing import import_release, read_status
+from rdo.distribution.importing import import_release
 from rdo.distribution.listing import Listed
 from rdo.distribution.models import Pin, Release
+from rdo.distribution.series_status import read_status
 from rdo.distribution.updating import (
     lock_updates,
     updated_release,
