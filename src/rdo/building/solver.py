@@ -136,6 +136,48 @@ class Universe:
         answers = {info.nevra: self.solve((), install=(info,)).problems for info in packages}
         return {nevra: problems for nevra, problems in answers.items() if problems}
 
+    def compare(self, first: RpmInfo, second: RpmInfo) -> int:
+        """Compare versions of two packages that were added, as rpm does: below 0, 0, or above 0."""
+        solvables = [self._pool.id2solvable(self._ids[i.sha256 or i.nevra]) for i in (first, second)]
+        return int(solvables[0].evrcmp(solvables[1]))
+
+    def obsoleted(self, packages: Sequence[RpmInfo]) -> dict[str, RpmInfo]:
+        """Return, by NEVRA, which of the packages another package takes the place of, and which one does."""
+        self._refresh()
+        found: dict[str, RpmInfo] = {}
+        for record in self._records.values():
+            for text in record.obsoletes:
+                dep = self._dep(text)
+                for info in packages:
+                    solvable = self._pool.id2solvable(self._ids[info.sha256 or info.nevra])
+                    if info.name == text.partition(" ")[0] and solvable.matchesdep(solv.SOLVABLE_NAME, dep):
+                        found.setdefault(info.nevra, record)
+        return found
+
+    def held_back(self, installed: Sequence[RpmInfo]) -> list[RpmInfo]:
+        """Return what of the packages stays as it is when a host that has all of them is upgraded.
+
+        They must have been added, in a priority of their own.
+        """
+        self._refresh()
+        mine = {self._ids[info.sha256 or info.nevra] for info in installed}
+        self._pool.installed = self._pool.id2solvable(next(iter(mine))).repo
+        try:
+            solver = self._pool.Solver()
+            solver.set_flag(solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 1)
+            job = self._pool.Job(solv.Job.SOLVER_UPDATE | solv.Job.SOLVER_SOLVABLE_ALL, 0)
+            solver.solve([job])
+            kept = [self._records[s.id] for s in solver.transaction().keptsolvables() if s.id in mine]
+        finally:
+            self._pool.installed = None
+        return sorted(kept, key=lambda info: info.nevra)
+
+    def _refresh(self) -> None:
+        self._prepare(r for info in self._records.values() for r in (*info.requires, *info.obsoletes))
+        self._consider(self._records)
+        self._pool.createwhatprovides()
+        self._stale = False
+
     def _consider(self, identities: Iterable[int]) -> None:
         # The bindings size their map of considered packages only once and would write past its end after
         # packages were added. Disabling nothing frees the map, so that a new one is made in the right size.

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "verify": "rdo.cli.verify",
     "key": "rdo.cli.key",
     "repo": "rdo.cli.repo",
+    "upgrade-path": "rdo.cli.upgrade_path",
     "host": "rdo.cli.host",
     "cloud": "rdo.cli.cloud",
     "doctor": "rdo.cli.doctor",

@@ -16,8 +16,9 @@ from rdo.common.errors import DataError, Problem, UnknownNameError
 from rdo.distribution.coverage import Coverage, contradictions, load_coverage
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.licences import load_licences
-from rdo.distribution.lockfile import load_lock
+from rdo.distribution.lockfile import Sources, load_lock
 from rdo.distribution.models import Platform, Release
+from rdo.distribution.obsoletes import load_obsoletes
 from rdo.distribution.platformfile import PlatformFile, load_provides
 from rdo.distribution.releasefile import ReleaseFile
 from rdo.distribution.yamlfile import load_yaml, read_yaml, validate
@@ -171,9 +172,14 @@ class Distribution:
     def _read_release(self, series: str) -> Release:
         path = self.path / "releases" / f"{series}.yaml"
         problems: list[Problem] = []
-        sources = {}
+        sources: Sources = {}
+        obsoletes: dict[str, str] = {}
         try:
-            sources = load_lock(path.with_suffix(".lock"))
+            sources = load_lock(path.with_name(f"{series}.lock"))
+        except DataError as error:
+            problems += error.problems
+        try:
+            obsoletes = load_obsoletes(path.with_name(f"{series}.obsoletes"))
         except DataError as error:
             problems += error.problems
         file = read_yaml(path)
@@ -200,7 +206,9 @@ class Distribution:
         release, coverage = parsed.release(sources), self.coverage()
         self._deliverables[series] = frozenset(dists)
         projects = coverage.completed(release.projects, release.pins)
-        return release.model_copy(update={"projects": projects, "not_shipped": coverage.not_shipped})
+        return release.model_copy(
+            update={"projects": projects, "not_shipped": coverage.not_shipped, "obsoletes": obsoletes}
+        )
 
     def _read_platform(self, name: str) -> Platform:
         path = self.path / "platforms" / f"{name}.yaml"

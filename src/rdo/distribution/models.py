@@ -82,6 +82,9 @@ class Release(Data):
         default_factory=dict, description="by (canonical name, version)"
     )
     not_shipped: dict[str, str] = Field(default_factory=dict, description="project -> why it is not shipped")
+    obsoletes: dict[str, str] = Field(
+        default_factory=dict, description="binary packages that earlier series had -> their epoch:version"
+    )
 
     @property
     def shipped(self) -> tuple[str, ...]:

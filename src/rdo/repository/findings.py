@@ -8,7 +8,9 @@ from typing import Literal
 
 from rdo.common.errors import RdoError
 
-Kind = Literal["missing", "uninstallable", "file-conflict", "duplicate"]
+Kind = Literal[
+    "missing", "uninstallable", "file-conflict", "duplicate", "lower-version", "orphan", "held-back"
+]
 
 
 @dataclass(frozen=True, order=True)

@@ -84,6 +84,7 @@ def publish_artifacts(
         key=key,
         paths=paths,
         tools=tools,
+        obsoletes=release.obsoletes,
     )
     return publish(
         sign_rpms(unsigned, key, paths, tools, progress),

@@ -4,13 +4,16 @@ It brings dnf's ``.repo`` file, with the signatures of packages and of metadata 
 key. A repository that can't be verified is an error there; dnf by itself may pass over it in silence. The
 server's address is a dnf variable in a file of its own, so that a site with a mirror changes one line, which
 updates leave alone.
+
+Beside it comes ``rdo-obsolete-packages``, which takes the place of packages that earlier series had and this
+one has not; without any there is none.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from rdo.repository.keys import Key
 from rdo.repository.metadata import RpmFile
 
 NAME = "rdo-release"
+OBSOLETE = "rdo-obsolete-packages"
 KEY_PATH = "/etc/pki/rpm-gpg/RPM-GPG-KEY-rdo"
 VARIABLE = "rdoserver"
 
@@ -68,7 +72,7 @@ BuildArch:      noarch
 %description
 The repository configuration of RDO, the RPM distribution of OpenStack, series
 {series} on {platform}, and the key that its packages and metadata are signed with.
-
+{obsolete}
 %prep
 
 %build
@@ -82,10 +86,20 @@ install -D -p -m 0644 %{{SOURCE2}} %{{buildroot}}/etc/dnf/vars/{variable}
 %config(noreplace) /etc/yum.repos.d/rdo-{series}.repo
 %config(noreplace) /etc/dnf/vars/{variable}
 {key_path}
-
+{obsolete_files}
 %changelog
 * {changelog_date} RDO <dev@lists.rdoproject.org> - {series}-1
 - Repository of RDO {series}
+"""
+
+_OBSOLETE = """
+%package -n {name}
+Summary:        Takes the place of packages that RDO {series} no longer has
+{lines}
+
+%description -n {name}
+Has no files. Packages that earlier series of RDO had, and that nobody keeps up
+any more, are removed from hosts that are upgraded to {series}.
 """
 
 _BUILD = """
@@ -98,9 +112,7 @@ rpmbuild -ba --define "_topdir /builddir/rpmbuild" --define "_buildhost reproduc
     --define "source_date_epoch_from_changelog 0" --define "_build_id_links none" --define "dist $1" \
     --define "_source_payload w3.zstdio" --define "_binary_payload w3.zstdio" /exchange/rdo-release.spec
 """
-_AFTER = (
-    'if [ "$status" = 0 ]; then cp $(find /builddir/rpmbuild -name "rdo-release*.rpm") /exchange/out/; fi'
-)
+_AFTER = 'if [ "$status" = 0 ]; then cp $(find /builddir/rpmbuild -name "rdo-*.rpm") /exchange/out/; fi'
 
 
 def repo_file(series: str, platform: str) -> str:
@@ -110,9 +122,17 @@ def repo_file(series: str, platform: str) -> str:
     )
 
 
-def spec_text(series: str, platform: str, released: date) -> str:
-    """Return the spec of ``rdo-release``."""
+def spec_text(series: str, platform: str, released: date, obsoletes: Mapping[str, str] | None = None) -> str:
+    """Return the spec of ``rdo-release``.
+
+    :param obsoletes: name -> epoch:version of packages that are gone
+    """
+    # whatever release it had, and on whichever platform
+    lines = [f"Obsoletes:      {name} <= {version}-99" for name, version in sorted((obsoletes or {}).items())]
+    obsolete = _OBSOLETE.format(name=OBSOLETE, series=series, lines="\n".join(lines)) if lines else ""
     return _SPEC.format(
+        obsolete=obsolete,
+        obsolete_files=f"\n%files -n {OBSOLETE}\n" if lines else "",
         name=NAME,
         series=series,
         platform=platform,
@@ -132,17 +152,19 @@ def ensure_release_rpm(
     key: Key,
     paths: Paths,
     tools: Callable[[], Sandbox],
+    obsoletes: Mapping[str, str] | None = None,
 ) -> list[RpmFile]:
-    """Return the unsigned ``rdo-release`` RPM and its source RPM, built if they are not in the cache.
+    """Return the unsigned RPMs of ``rdo-release`` and their source RPM, built if they are not in the cache.
 
     The same arguments give the same bytes, also when built anew.
 
     :param dist: value of ``%dist``
     :param address: public address of the folder of repositories
     :param tools: makes a sandbox of a root that has rpmbuild
+    :param obsoletes: name -> epoch:version of packages that earlier series had
     :raises RdoError: rpmbuild failed
     """
-    spec = spec_text(series, platform, released)
+    spec = spec_text(series, platform, released, obsoletes)
     sources = {
         f"rdo-{series}.repo": repo_file(series, platform),
         "RPM-GPG-KEY-rdo": key.public,

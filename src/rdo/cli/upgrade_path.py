@@ -1,0 +1,96 @@
+"""``rdo upgrade-path``: what becomes of each package on hosts that go from one series to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rdo.building.rpminfo import RpmInfo
+    from rdo.common.paths import Paths
+    from rdo.repository.upgrade import UpgradePath
+
+app = typer.Typer()
+
+
+@app.command()
+def upgrade_path(
+    old: Annotated[str, typer.Argument(help="The series that hosts have: 2025.2")],
+    new: Annotated[str, typer.Argument(help="The series that they go to: 2026.1")],
+    platform: Annotated[str | None, typer.Option("--platform", help="The platform: debian13, el10.")] = None,
+    write: Annotated[
+        bool,
+        typer.Option(help="Add the orphans to the new series' data: they are obsoleted then. Publish again."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what becomes of each package of one published repository when hosts go to the next by dnf upgrade.
+
+    A package must go up, or another must take its place; exit status 1 where one has a lower version than
+    before, is left behind without a successor, or would be held back.
+
+    Examples: rdo upgrade-path 2025.2 2026.1; rdo upgrade-path 2025.2 2026.1 --write
+    """
+    from rdo.building.planner import RootPlanner
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.show import print_json, progress
+    from rdo.common.paths import Paths
+    from rdo.repository.upgrade import upgrade_path as work_out
+
+    paths = Paths.from_environment()
+    distribution = open_distribution(paths)
+    base = choose_platform(platform, choose_release(new, distribution), distribution)
+    choose_platform(base.name, choose_release(old, distribution), distribution)
+    before, after = _published(paths, base.name, old), _published(paths, base.name, new)
+    with progress() as report:
+        records = RootPlanner(base, paths, report).records
+    found = work_out(before, after, records, architecture=base.architecture)
+    if as_json:
+        print_json(
+            {
+                "upgraded": found.upgraded,
+                "replaced": found.replaced,
+                "findings": [finding.as_json() for finding in found.findings],
+            }
+        )
+    else:
+        _show(found)
+    if write:
+        _write(paths, new, found, before)
+    if found.findings:
+        raise typer.Exit(1)
+
+
+def _published(paths: Paths, platform: str, series: str) -> list[RpmInfo]:
+    from rdo.building.rpminfo import read_rpm
+    from rdo.repository.publish import published_rpms, show
+
+    snapshot = show(paths, platform, series).path
+    cache = paths.metadata / "rpms"
+    return [read_rpm(file.path, sha256=file.sha256, cache=cache) for file in published_rpms(snapshot)]
+
+
+def _show(found: UpgradePath) -> None:
+    for old, new in found.replaced:
+        print(f"{old}: {new} takes its place")
+    for finding in found.findings:
+        print(f"{finding.kind}: {finding}")
+    print(
+        f"{len(found.upgraded)} packages are upgraded, {len(found.replaced)} replaced;"
+        f" {len(found.findings) or 'no'} findings"
+    )
+
+
+def _write(paths: Paths, series: str, found: UpgradePath, before: list[RpmInfo]) -> None:
+    import sys
+
+    from rdo.common.files import write_atomically
+    from rdo.distribution.obsoletes import load_obsoletes, render_obsoletes
+
+    target = paths.distribution / "releases" / f"{series}.obsoletes"
+    orphans = {finding.package for finding in found.findings if finding.kind == "orphan"}
+    added = {info.name: f"{info.epoch or 0}:{info.version}" for info in before if info.nevra in orphans}
+    if added:
+        write_atomically(target, render_obsoletes(load_obsoletes(target) | added))
+    print(f"{len(added)} added to {target}", file=sys.stderr)
