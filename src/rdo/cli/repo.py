@@ -106,6 +106,46 @@ def check(release: _Series = None, platform: _PlatformName = None, as_json: _Jso
         raise typer.Exit(1)
 
 
+@app.command("try")
+def try_(
+    release: _Series = None,
+    platform: _PlatformName = None,
+    upgrade_from: Annotated[
+        str | None, typer.Option(help="Install all of this series first, then upgrade it by dnf.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Name of the host; an older one is destroyed.")] = "trial",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the host as it is afterwards.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Install everything that is published on a fresh test host, and look at it there.
+
+    All packages at once, by the host's dnf, signatures checked; then whether files, units and configuration
+    are in order. Exit status 1 where something is not; the host stays then, for a look at it.
+
+    Examples: rdo repo try --release 2026.1; rdo repo try --release 2026.1 --upgrade-from 2025.2
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud.testhosts import hosts
+    from rdo.cloud.trial import try_repository
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    chosen, base = _choose(paths, release, platform)
+    with progress() as report:
+        found = try_repository(chosen.series, base, paths, report, name=host, upgrade_from=upgrade_from)
+    if as_json:
+        print_json(found)
+    else:
+        for check in found.checks:
+            for problem in check.problems:
+                print(problem)
+            print(f"{check.name}: {len(check.problems) or 'no'} problems, {check.seconds:.1f} s")
+    if not found.ok:
+        raise typer.Exit(1)
+    if not keep:
+        hosts.destroy(paths, [host])
+
+
 @app.command()
 def serve(
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
