@@ -93,6 +93,9 @@ class Subpackage(Dated):
     config: tuple[str, ...] = Field(
         default=(), description="files below the service's folder in /etc that move here; globs"
     )
+    groups: tuple[str, ...] = Field(
+        default=(), description="groups that the account joins where this is installed; made if not there"
+    )
 
 
 class HttpdApplication(Dated):

@@ -86,6 +86,7 @@ class _Writer:
         self._units(self.main, service.units)
         for stated, sub in zip(service.subpackages, self.further, strict=True):
             self._units(sub, stated.units)
+            self._memberships(sub, stated.groups)
 
     def _package(self, name: str, summary: str, stated: object = None, *, main: bool = False) -> Subpackage:
         sub = Subpackage(name, summary, f"{summary}.", main=main)
@@ -156,6 +157,24 @@ class _Writer:
         self._scriptlet(sub, "postun", f"%systemd_postun_with_restart {joined}")
         sub.tags.append("%{?systemd_requires}")
         self.draft.natives.add("systemd-rpm-macros")
+
+    def _memberships(self, sub: Subpackage, groups: Iterable[str]) -> None:
+        """Let the account join groups. Who makes them first doesn't matter, so they are no requirements."""
+        names = list(groups)
+        if not names:
+            return
+        text = "".join(f"m {self.user} {name}\n" for name in names)
+        target = f"%{{_sysusersdir}}/{sub.name}.conf"
+        number = self._generated(sub, f"{sub.name}.sysusers", text, target)
+        self._compat_scriptlet(sub, number)
+        self.draft.requires_exclude |= {rf"group\\({name}\\)" for name in names}
+
+    def _compat_scriptlet(self, sub: Subpackage, number: int) -> None:
+        """Make accounts where rpm doesn't do it from sysusers.d: 4.19 does, and the one of EL 9 is older."""
+        sub.scriptlets.append(
+            ("pre", [f"%sysusers_create_compat %{{SOURCE{number}}}"], "0%{?rhel} && 0%{?rhel} < 10")
+        )
+        sub.tags.append("%{?sysusers_requires_compat}")
 
     # configuration
 
@@ -271,11 +290,7 @@ class _Writer:
             templates.sysusers(self.project, self.service, self.title),
             f"%{{_sysusersdir}}/{name}.conf",
         )
-        # rpm 4.19 makes accounts by itself from sysusers.d; the one of EL 9 is older
-        self.base.scriptlets.append(
-            ("pre", [f"%sysusers_create_compat %{{SOURCE{number}}}"], "0%{?rhel} && 0%{?rhel} < 10")
-        )
-        self.base.tags.append("%{?sysusers_requires_compat}")
+        self._compat_scriptlet(self.base, number)
         self._generated(
             self.base,
             f"{name}.tmpfiles",

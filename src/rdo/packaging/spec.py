@@ -54,6 +54,7 @@ class Draft:
     version: RpmVersion
     licence: Licence
     languages: tuple[str, ...]
+    requires_exclude: set[str] = field(default_factory=set)
     natives: set[str] = field(default_factory=set)
     sources: list[SpecSource] = field(default_factory=list)
     patches: list[SpecSource] = field(default_factory=list)
@@ -171,6 +172,8 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
     if _names_extras(inputs):
         yield "# what extras of others bring is required by name: not all of them are packages"
         yield "%global _python_no_extras_requires 1"
+    if draft.requires_exclude:
+        yield f"%global __requires_exclude ^({'|'.join(sorted(draft.requires_exclude))})$"
     yield ""
     yield from _preamble(draft, required)
     yield from ("", "%description", description_of(inputs.metadata, inputs.stated.description), "")

@@ -224,7 +224,7 @@ def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(
                 "obsoletes": ["keystone-api < 9"],
             },
             {"name": "openstack-keystone-status", "units": ["keystone-status"], "config": ["*.ini"]},
-            {"name": "openstack-keystone-tools", "scripts": ["keystone-manage"]},
+            {"name": "openstack-keystone-tools", "scripts": ["keystone-manage"], "groups": ["libvirt"]},
         ],
     }
     text = described("keystone", tmp_path, service=service).text
@@ -241,7 +241,10 @@ def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(
     assert {"%{_bindir}/keystone-status", "%{_unitdir}/openstack-keystone-status.service"} <= {
         *files["openstack-keystone-status"]
     }
-    assert "%{_bindir}/keystone-manage" in files["openstack-keystone-tools"]
+    assert {"%{_bindir}/keystone-manage", "%{_sysusersdir}/openstack-keystone-tools.conf"} <= {
+        *files["openstack-keystone-tools"]
+    }
+    assert "%global __requires_exclude ^(group\\\\(libvirt\\\\))$" in text
     assert "%{_datadir}/keystone/wsgi-keystone.conf" in files["openstack-keystone-api"]
     assert "Provides:       keystone-api = %{?epoch" in text and "Obsoletes:      keystone-api < 9" in text
 
