@@ -27,7 +27,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is read, so that cached results are read anew.
-READER_VERSION = 2
+READER_VERSION = 20
 
 _TOP_FILES = frozenset({"PKG-INFO", "pyproject.toml", "setup.cfg", "setup.py"})
 _EGG_FILES = frozenset({"PKG-INFO", "requires.txt", "entry_points.txt"})
@@ -214,11 +214,12 @@ class _Reader:
         }
 
     def _entry_points(self) -> dict[str, dict[str, str]]:
-        """Merge what is stated in several places; the egg-info is what setuptools really made of it."""
+        """Merge what is stated in several places; the egg-info is what setuptools really made of it.
+
+        That may be nothing: a setup.cfg may keep pbr's section although pbr doesn't read it any more.
+        """
         if self.egg_info is not None:
-            made = self.contents.text(f"{self.egg_info}/entry_points.txt")
-            if made is not None:
-                return parse_entry_points(made)
+            return parse_entry_points(self.contents.text(f"{self.egg_info}/entry_points.txt") or "")
         points = self.setup_cfg.entry_points()
         for group, entries in pep621.entry_points(self.pyproject).items():
             points.setdefault(group, {}).update(entries)

@@ -93,6 +93,16 @@ def test_dynamic_requirements_come_from_egg_info(tmp_path: Path) -> None:
     assert metadata.build_system.exact
 
 
+def test_entry_points_that_setuptools_did_not_make_are_none(tmp_path: Path) -> None:
+    files = {
+        "PKG-INFO": pkg_info("a", "1", metadata_version="2.4"),
+        "setup.py": "from setuptools import setup\nsetup()\n",
+        "setup.cfg": "[metadata]\nname = a\n[entry_points]\nconsole_scripts =\n    run = a.cmd:main\n",
+        "a.egg-info/requires.txt": "",
+    }
+    assert read_metadata(make_sdist(tmp_path, "a", "1", files)).console_scripts == {}
+
+
 def test_old_metadata_falls_back_to_pyproject(tmp_path: Path) -> None:
     files = {
         "PKG-INFO": pkg_info("a", "1", metadata_version="2.1"),
