@@ -37,7 +37,9 @@ class Dated(Data):
 class PlacedFile(Dated):
     """A file that upstream's wheel doesn't install, or installs elsewhere."""
 
-    source: str = Field(description="beside package.yaml, or (with ``upstream``) in the sdist")
+    source: str = Field(
+        description="beside package.yaml, or (with ``upstream``) in the sdist, a file or a whole folder"
+    )
     target: str = Field(description="absolute path, RPM macros allowed: %{_sysconfdir}/keystone/x.conf")
     upstream: bool = Field(default=False, description="the file is the sdist's own")
     mode: str = Field(default="0644", pattern=r"^[0-7]{4}$", description="octal, four digits")
@@ -139,8 +141,8 @@ class Service(Data):
     )
     generators: dict[str, str] = Field(
         default_factory=dict,
-        description="inputs of oslo-config-generator in the sdist, in places that nobody would look at "
-        "-> the file in /etc/<project> that each makes",
+        description="inputs of oslo-config-generator in the sdist, in places that nobody would look at or "
+        "for a file elsewhere -> the file in /etc/<project> that each makes; empty: none",
     )
     logs: tuple[str, ...] = Field(
         default=(),

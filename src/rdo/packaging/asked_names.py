@@ -47,6 +47,7 @@ def _candidates(name: str) -> Iterator[str]:
         if name.startswith(prefix):
             yield name.removeprefix(prefix)
             yield f"python-{name.removeprefix(prefix)}"
+            yield f"openstack-{name.removeprefix(prefix)}"
     yield f"python-{name}"
 
 

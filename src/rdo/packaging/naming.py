@@ -37,6 +37,11 @@ def python_package(dist: str) -> str:
 
     >>> python_package("python-openstackclient"), python_package("oslo-config")
     ('python3-openstackclient', 'python3-oslo-config')
+
+    Services whose own name was taken on the index have ``openstack-`` before it there:
+
+    >>> python_package("openstack-placement")
+    'python3-placement'
     """
     return f"python3-{_bare(dist)}"
 
@@ -53,4 +58,4 @@ def lang_package(dist: str) -> str:
 
 def _bare(dist: str) -> str:
     name = _TEMPEST_PLUGIN.sub("-tests-tempest", canonicalize_name(dist))
-    return name.removeprefix("python-") if name != "python-" else name
+    return name.removeprefix("python-").removeprefix("openstack-") or name

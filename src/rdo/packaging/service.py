@@ -5,11 +5,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from rdo.distribution.description import PlacedFile, Service, Unit
-from rdo.packaging import library, naming, service_config, templates, units
+from rdo.distribution.description import Service, Unit
+from rdo.distribution.description import Subpackage as PartOfService
+from rdo.packaging import library, service_config, templates, units
 from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.service_parts import documentation, further_names, listed, tag
 from rdo.packaging.spec import EVR, Draft, Subpackage, own_file
 from rdo.packaging.spec_model import SpecError
 
@@ -45,9 +48,17 @@ class _Writer:
     def user(self) -> str:
         return self.service.user or self.project
 
+    @cached_property
+    def made(self) -> list[service_config.Made]:
+        """What upstream's generators make of options."""
+        inputs = self.draft.inputs
+        return service_config.generated(
+            inputs.inspection, self.project, self.service.generators, inputs.metadata.files
+        )
+
     @property
     def title(self) -> str:
-        return f"OpenStack {self.described.capitalize()}"
+        return f"OpenStack {self.project.capitalize()}"
 
     def add(self) -> None:
         self._packages()
@@ -58,12 +69,30 @@ class _Writer:
         self._rights()
         self._httpd()
         self._placed_files()
-        self._documentation()
+        if self.service.docs and (pages := documentation(self.draft)) is not None:
+            self.draft.subpackages.append(pages)
         self._metapackage()
 
     # packages
 
     def _packages(self) -> None:
+        service = self.service
+        if self.draft.package.startswith("python-"):
+            # a plugin that is known as a library: its settings lie with its modules
+            self.main = self.base = self.draft.modules
+            self.main.tags += further_names(service)
+        else:
+            self._main_package()
+        self.base.tags += [tag("Requires", item) for item in service.requires]
+        self.base.tags += [tag("Recommends", item) for item in service.recommends]
+        self.further = [self._further(stated.name) for stated in service.subpackages]
+        self.draft.subpackages += self.further
+        self._units(self.main, service.units)
+        for stated, sub in zip(service.subpackages, self.further, strict=True):
+            self._units(sub, stated.units)
+            self._memberships(sub, stated.groups)
+
+    def _main_package(self) -> None:
         inputs, service = self.draft.inputs, self.service
         self.main = self._package(
             self.draft.package, summary_of(inputs.metadata, inputs.stated.summary), service, main=True
@@ -74,24 +103,16 @@ class _Writer:
             self.base = self.main
         else:
             self.base = self._package(service.common, f"{self.title}: what its packages have in common")
-            self.main.tags.append(_tag("Requires", f"{self.base.name} = {EVR}"))
+            self.main.tags.append(tag("Requires", f"{self.base.name} = {EVR}"))
             others.append(self.base)
-        modules = naming.python_package(inputs.metadata.dist)
-        self.base.tags.append(_tag("Requires", f"{modules} = {EVR}"))
-        self.base.tags += [_tag("Requires", item) for item in service.requires]
-        self.base.tags += [_tag("Recommends", item) for item in service.recommends]
+        self.base.tags.append(tag("Requires", f"{self.draft.modules.name} = {EVR}"))
         self.draft.subpackages[:0] = others
-        self.further = [self._further(stated.name) for stated in service.subpackages]
-        self.draft.subpackages += self.further
-        self._units(self.main, service.units)
-        for stated, sub in zip(service.subpackages, self.further, strict=True):
-            self._units(sub, stated.units)
-            self._memberships(sub, stated.groups)
 
-    def _package(self, name: str, summary: str, stated: object = None, *, main: bool = False) -> Subpackage:
+    def _package(
+        self, name: str, summary: str, stated: Service | PartOfService | None = None, *, main: bool = False
+    ) -> Subpackage:
         sub = Subpackage(name, summary, f"{summary}.", main=main)
-        sub.tags += [_tag("Provides", f"{item} = {EVR}") for item in getattr(stated, "provides", ())]
-        sub.tags += [_tag("Obsoletes", item) for item in getattr(stated, "obsoletes", ())]
+        sub.tags += further_names(stated)
         sub.files += [f"%license {name}" for name in library.first_licence(self.draft)]
         return sub
 
@@ -100,9 +121,9 @@ class _Writer:
         part = name.removeprefix(f"{self.draft.package}-").replace("-", " ")
         sub = self._package(name, stated.summary or f"{self.title}: {part}", stated)
         sub.description = stated.description or f"{sub.summary}."
-        sub.tags.append(_tag("Requires", f"{self.base.name} = {EVR}"))
-        sub.tags += [_tag("Requires", item) for item in stated.requires]
-        sub.tags += [_tag("Recommends", item) for item in stated.recommends]
+        sub.tags.append(tag("Requires", f"{self.base.name} = {EVR}"))
+        sub.tags += [tag("Requires", item) for item in stated.requires]
+        sub.tags += [tag("Recommends", item) for item in stated.recommends]
         self.patterns.append((sub, stated.config))
         for pattern in stated.scripts:
             found = fnmatch.filter(library.commands(self.draft), pattern)
@@ -134,7 +155,7 @@ class _Writer:
         running = [
             sub for sub in self.further if any("_unitdir" in line or "wsgi-" in line for line in sub.files)
         ]
-        self.main.tags += [_tag("Requires", f"{sub.name} = {EVR}") for sub in running]
+        self.main.tags += [tag("Requires", f"{sub.name} = {EVR}") for sub in running]
 
     # units
 
@@ -154,7 +175,9 @@ class _Writer:
         joined = " ".join(unit.filename for unit in made)
         self._scriptlet(sub, "post", f"%systemd_post {joined}")
         self._scriptlet(sub, "preun", f"%systemd_preun {joined}")
-        self._scriptlet(sub, "postun", f"%systemd_postun_with_restart {joined}")
+        # of a template (x@.service) it is the instances that run
+        running = joined.replace("@.", "@*.")
+        self._scriptlet(sub, "postun", f"%systemd_postun_with_restart {running}")
         sub.tags.append("%{?systemd_requires}")
         self.draft.natives.add("systemd-rpm-macros")
 
@@ -195,13 +218,9 @@ class _Writer:
                 self._generated(self.base, f"{name}-dist.conf", text, f"{share}/{name}-dist.conf")
 
     def _generators(self, etc: str, share: str) -> None:
-        inputs = self.draft.inputs
-        made = service_config.generated(
-            inputs.inspection, self.project, self.service.generators, inputs.metadata.files
-        )
-        policies = inputs.inspection.policy_generators
+        policies = self.draft.inputs.inspection.policy_generators
         wanted: list[tuple[str, str, Subpackage, str]] = []  # input, place, package, its line in %files
-        for one in made:
+        for one in self.made:
             sub, target = self._owner(one.target), f"{etc}/{one.target}"
             wanted.append((one.source, target, sub, service_config.config_line(target, self.user)))
             wanted.append((one.source, f"{share}/{one.schema}", sub, f"{share}/{one.schema}"))
@@ -213,6 +232,9 @@ class _Writer:
             self._generate([(source, target) for source, target, _, _ in wanted])
         for _, _, sub, line in wanted:
             sub.files.append(line)
+        for one in self.made:
+            if self.service.of is not None and one.is_read_with_the_service:
+                self._read_with_the_service(self._owner(one.target), etc, one.target)
 
     def _generate(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Run the generators. They note the names of their outputs, so those must be the same everywhere."""
@@ -226,6 +248,12 @@ class _Writer:
             f"%{{python3}} %{{SOURCE{number}}} \\\n  {arguments}",
             *(f"install -p -D -m 0644 {made} %{{buildroot}}{target}" for _, made, target in rows),
         )
+
+    def _read_with_the_service(self, sub: Subpackage, etc: str, name: str) -> None:
+        """Let the programs of the service that this is a plugin of read the plugin's file after their own."""
+        folder = f"{etc}/{self.project}.conf.d"
+        self._install(f"mkdir -p %{{buildroot}}{folder}", f"ln -s ../{name} %{{buildroot}}{folder}/{name}")
+        sub.files.append(f"{folder}/{name}")
 
     def _owner(self, relative: str) -> Subpackage:
         """Return the package that a file below /etc/<project> goes to."""
@@ -262,14 +290,9 @@ class _Writer:
         self._folders_inside(etc, [*inside, *more])
 
     def _folders_inside(self, etc: str, names: Iterable[str]) -> None:
-        folders = {name.rpartition("/")[0] for name in names if "/" in name}
-        folders |= {
-            made.rpartition("/")[0]
-            for _, made in self.draft.inputs.inspection.config_generators
-            if made.startswith(f"etc/{self.project}/") and made.count("/") > 2
-        }
-        stated = set(self.service.config_directories)
-        for folder in sorted({folder.removeprefix(f"etc/{self.project}/") for folder in folders} - stated):
+        made = [one.target for one in self.made]
+        folders = {name.rpartition("/")[0] for name in (*names, *made) if "/" in name}
+        for folder in sorted(folders - set(self.service.config_directories)):
             parts = folder.split("/")
             for depth in range(1, len(parts) + 1):
                 line = f"%dir %attr(0750, root, {self.user}) {etc}/{escape('/'.join(parts[:depth]))}"
@@ -305,7 +328,7 @@ class _Writer:
             f"%{{_sysconfdir}}/logrotate.d/{name}",
             marks="%config(noreplace) ",
         )
-        self.base.tags.append(_tag("Requires", "logrotate"))
+        self.base.tags.append(tag("Requires", "logrotate"))
         self.draft.natives.add("systemd-rpm-macros")
 
     def _folder(self, folder: str) -> None:
@@ -321,7 +344,7 @@ class _Writer:
         target = f"%{{_sysconfdir}}/sudoers.d/{self.described}"
         marks = "%config(noreplace) %attr(0440, root, root) "
         self._generated(self.base, f"{self.described}.sudoers", text, target, marks=marks, mode="0440")
-        self.base.tags.append(_tag("Requires", "sudo"))
+        self.base.tags.append(tag("Requires", "sudo"))
 
     # httpd, other files
 
@@ -339,28 +362,16 @@ class _Writer:
                 f"touch -r %{{SOURCE{number}}} %{{buildroot}}{target}",
             )
             self._named(application.package).files.append(target)
+        for sub in self.further:
+            sites = any("/wsgi-" in line for line in sub.files)
+            if sites and not any("_unitdir" in line for line in sub.files):
+                # nothing else runs it
+                sub.tags += [tag("Requires", item) for item in ("httpd", "python3-mod_wsgi")]
 
     def _placed_files(self) -> None:
         for placed in self.service.files:
             self._place(placed.source, placed.target, mode=placed.mode, upstream=placed.upstream)
-            self._named(placed.package).files.append(_listed(placed))
-
-    def _documentation(self) -> None:
-        files = self.draft.inputs.metadata.files
-        if not self.service.docs or not any(name.startswith("doc/source/") for name in files):
-            return
-        title = self.draft.inputs.metadata.name
-        self.draft.subpackages.append(
-            Subpackage(
-                f"{self.draft.package}-doc",
-                f"Documentation of {title}",
-                f"The documentation of {title} in its source form, reStructuredText.",
-                files=[
-                    *(f"%license {name}" for name in library.first_licence(self.draft)),
-                    "%doc doc/source",
-                ],
-            )
-        )
+            self._named(placed.package).files.append(listed(placed))
 
     # small steps
 
@@ -376,7 +387,12 @@ class _Writer:
     def _place(self, name: str, target: str, *, mode: str = "0644", upstream: bool = False) -> None:
         """Install a file of ours, or the sdist's own."""
         if upstream:
-            if name not in self.draft.inputs.metadata.files:
+            there = self.draft.inputs.metadata.files
+            if any(item.startswith(f"{name}/") for item in there):
+                self._install(f"mkdir -p %{{buildroot}}{target}")
+                self._install(f"cp -rp {escape(name)}/. %{{buildroot}}{target}/")
+                return
+            if name not in there:
                 raise self._mistake(f"names {name}, which isn't in the sdist")
             origin = escape(name)
         else:
@@ -393,14 +409,3 @@ class _Writer:
                 lines.append(line)
                 return
         sub.scriptlets.append((section, [line], None))
-
-
-def _listed(placed: PlacedFile) -> str:
-    config = "%config(noreplace) " if placed.config else ""
-    plain = placed.mode in ("0644", "0755") and placed.owner == placed.group == "root"
-    attributes = "" if plain else f"%attr({placed.mode}, {placed.owner}, {placed.group}) "
-    return f"{config}{attributes}{placed.target}"
-
-
-def _tag(name: str, value: str) -> str:
-    return f"{name + ':':<16}{value}"

@@ -31,6 +31,11 @@ class Made:
         """The file of its option schema in /usr/share/<project>."""
         return f"{posixpath.splitext(posixpath.basename(self.target))[0]}-schema.yaml"
 
+    @property
+    def is_read_with_the_service(self) -> bool:
+        """Whether a plugin's file is for its service: ``x.conf``. Agents have ``x.ini``, drivers folders."""
+        return "/" not in self.target and self.target.endswith(".conf")
+
 
 def generated(
     inspection: Inspection, project: str, stated: dict[str, str], files: Iterable[str]
@@ -40,13 +45,16 @@ def generated(
     :param stated: the description's own: input -> file
     :raises SpecError: a stated input isn't in the sdist
     """
-    missing = sorted(set(stated) - set(files))
+    known = {source for source, _ in inspection.config_generators}
+    missing = sorted(set(stated) - set(files) - known)
     if missing:
         raise SpecError(f"packages/{project}/package.yaml names {missing[0]}, which isn't in the sdist.")
     rows: dict[str, Made] = {}
-    for source, target in (*stated.items(), *inspection.config_generators):
+    found = ((source, target) for source, target in inspection.config_generators if source not in stated)
+    for source, target in (*stated.items(), *found):
         relative = target.removeprefix("etc/").removeprefix(f"{project}/")
-        rows.setdefault(relative, Made(source, relative))
+        if relative:
+            rows.setdefault(relative, Made(source, relative))
     return list(rows.values())
 
 

@@ -49,7 +49,7 @@ def named(stated: str | Unit, service: Service, project: str, user: str) -> Name
     name = stated.name or f"{service.unit_prefix}{command}"
     path = program if program.startswith("/") else f"/usr/bin/{program}"
     line = f"{path} {arguments}".rstrip() + _configuration(stated.config, service.of or project)
-    summary = stated.summary or f"OpenStack {project.capitalize()}: {command}"
+    summary = stated.summary or f"OpenStack {(service.of or project).capitalize()}: {command}"
     own = None if program.startswith("/") else command
     return NamedUnit(f"{name}.service", own, _text(stated, summary, line, user))
 

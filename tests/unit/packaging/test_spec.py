@@ -237,7 +237,7 @@ def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(
     main = text[: text.index("%description")]
     assert "Requires:       openstack-keystone-api = %{?epoch" in main
     assert "Requires:       openstack-keystone-status = %{?epoch" in main
-    assert "openstack-keystone-tools" not in main, "it has nothing that runs"
+    assert "Requires:       openstack-keystone-tools" not in main, "it has nothing that runs"
     assert {"%{_bindir}/keystone-status", "%{_unitdir}/openstack-keystone-status.service"} <= {
         *files["openstack-keystone-status"]
     }
@@ -247,6 +247,10 @@ def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(
     assert "%global __requires_exclude ^(group\\\\(libvirt\\\\))$" in text
     assert "%{_datadir}/keystone/wsgi-keystone.conf" in files["openstack-keystone-api"]
     assert "Provides:       keystone-api = %{?epoch" in text and "Obsoletes:      keystone-api < 9" in text
+    needing_httpd = [
+        part.split()[0] for part in text.split("%package -n ") if "Requires:       httpd" in part
+    ]
+    assert needing_httpd == ["openstack-keystone-api"], "nothing else runs it"
 
 
 def test_a_plugin_uses_the_folders_and_the_account_of_its_service(tmp_path: Path) -> None:
@@ -255,6 +259,47 @@ def test_a_plugin_uses_the_folders_and_the_account_of_its_service(tmp_path: Path
     assert "%config(noreplace) %attr(0640, root, nova) %{_sysconfdir}/nova/keystone.conf" in made.text
     assert not any("sysusers" in s.filename or "logrotate" in s.filename for s in made.sources)
     assert "%{_localstatedir}/log" not in made.text
+
+
+def test_a_plugin_that_is_known_as_a_library_has_its_settings_with_its_modules() -> None:
+    service = {"of": "nova", "provides": ["python3-keystone-extra"], "requires": ["memcached"]}
+    inputs = with_description("keystone", service=service)
+    text = generate(replace(inputs, node=inputs.node.model_copy(update={"package": "python-keystone"}))).text
+    files = _files(text)
+    assert "" not in files
+    assert (
+        "%config(noreplace) %attr(0640, root, nova) %{_sysconfdir}/nova/keystone.conf"
+        in (files["python3-keystone"])
+    )
+    assert "%{_sysconfdir}/nova/nova.conf.d/keystone.conf" in files["python3-keystone"]
+    assert "ln -s ../keystone.conf %{buildroot}%{_sysconfdir}/nova/nova.conf.d/keystone.conf" in text
+    modules = text[text.index("%package -n python3-keystone\n") :].split("\n\n")[0]
+    assert "Requires:       memcached" in modules
+    assert "Provides:       python3-keystone-extra = %{?epoch" in modules
+
+
+def test_generated_files_go_where_the_description_says_or_are_not_made() -> None:
+    ((source, _),) = inputs_of("keystone").inspection.config_generators
+    made = described("keystone", service={"generators": {source: "sub/other.conf"}}).text
+    assert "%{_sysconfdir}/keystone/sub/other.conf" in made
+    assert "%dir %attr(0750, root, keystone) %{_sysconfdir}/keystone/sub\n" in made
+    assert "%{_sysconfdir}/keystone/keystone.conf\n" not in made
+    none = described("keystone", service={"generators": {source: ""}}).text
+    assert "oslo-config-generator" not in none
+
+
+def test_whole_folders_of_upstream_are_placed_with_what_is_below() -> None:
+    placed = {"source": "doc/source", "upstream": True, "target": "%{_datadir}/keystone/pages"}
+    text = described("keystone", service={"files": [placed]}).text
+    assert "cp -rp doc/source/. %{buildroot}%{_datadir}/keystone/pages/\n" in text
+    assert "%{_datadir}/keystone/pages" in _files(text)[""]
+
+
+def test_instances_of_a_template_are_restarted() -> None:
+    unit = {"run": "keystone-status /etc/keystone/%i.conf", "name": "keystone@"}
+    text = described("keystone", service={"units": [unit]}).text
+    assert "%systemd_post keystone@.service\n" in text
+    assert "%systemd_postun_with_restart keystone@*.service\n" in text
 
 
 def _files(text: str) -> dict[str, list[str]]:
