@@ -19,9 +19,9 @@ from rdo.distribution.licences import load_licences
 from rdo.distribution.lockfile import Sources, load_lock
 from rdo.distribution.models import Platform, Release
 from rdo.distribution.obsoletes import load_obsoletes
-from rdo.distribution.platformfile import PlatformFile, load_provides
+from rdo.distribution.platformfile import PlatformFile, VariantFile, load_provides
 from rdo.distribution.releasefile import ReleaseFile
-from rdo.distribution.yamlfile import load_yaml, read_yaml, validate
+from rdo.distribution.yamlfile import YamlFile, load_yaml, read_yaml, validate
 
 
 @dataclass
@@ -219,6 +219,8 @@ class Distribution:
         except DataError as error:
             problems += error.problems
         file = read_yaml(path)
+        if isinstance(file.value, dict) and "like" in file.value:
+            return self._variant(file, name)
         try:
             parsed = validate(file, PlatformFile)
         except DataError as error:
@@ -231,6 +233,21 @@ class Distribution:
         releases = [self.release(series) for series in self.series()]
         own = frozenset(project.dist for release in releases for project in release.projects.values())
         return parsed.platform(provides, macros if macros.is_file() else None, own)
+
+    def _variant(self, file: YamlFile, name: str) -> Platform:
+        parsed = validate(file, VariantFile)
+        ordinary = [other for other in self.platforms() if other != name]
+        problems = [
+            file.problem((key,), f"there is no platform named {value!r}")
+            for key, value in (("like", parsed.like), ("offers_as", parsed.offers_as))
+            if value not in ordinary
+        ]
+        if parsed.name != name:
+            problems.append(file.problem(("name",), f"the file is named {name}, it says {parsed.name}"))
+        if problems:
+            raise DataError(problems)
+        offered = load_provides(file.path.with_name(f"{parsed.offers_as}.provides"))
+        return parsed.platform(self.platform(parsed.like), offered)
 
     def _read_package(self, path: Path) -> PackageDescription:
         description = load_yaml(path, PackageDescription)

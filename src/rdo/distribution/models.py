@@ -164,6 +164,10 @@ class Platform(Data):
     build_tools: tuple[str, ...] = Field(
         default=(), description="index names always taken from the platform (the macro bootstrap)"
     )
+    older_than_pin: Literal["taken", "replaced"] = Field(
+        default="taken",
+        description="what becomes of a version that fits where the release pins a newer one",
+    )
     macros: Path | None = Field(default=None, description="file of RPM macros, where EL has its own")
 
     @property

@@ -5,8 +5,9 @@ A line of ``.provides`` is ``dist version package``: canonical index name, versi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -31,6 +32,7 @@ class PlatformFile(Data):
     native: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     services: dict[str, str] = Field(default_factory=dict)
     build_tools: tuple[DistName, ...] = ()
+    older_than_pin: Literal["taken", "replaced"] = "taken"
 
     def platform(
         self, provides: Mapping[str, Provided], macros: Path | None, own: frozenset[str] = frozenset()
@@ -38,6 +40,34 @@ class PlatformFile(Data):
         """Make the platform of its files; ``own`` are the index names of all releases' projects."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return Platform(**values, provides=dict(provides), macros=macros, own=own)
+
+
+class VariantFile(Data):
+    """A platform that is another one offering less, to see what has to be built where there is less.
+
+    It offers the Python distributions that a third platform offers, at its own versions; the others are
+    hidden from RPM, as if they weren't there.
+    """
+
+    name: str
+    title: str
+    like: str = Field(description="the platform that it is otherwise")
+    offers_as: str = Field(description="the platform whose .provides says what is left")
+    note: str | None = None
+
+    def platform(self, base: Platform, offered: Collection[str]) -> Platform:
+        """Make the platform of the one that it is like.
+
+        :param offered: canonical index names that are left
+        """
+        left = {
+            dist: found
+            for dist, found in base.provides.items()
+            if dist in offered or not found.package.startswith("python3-")
+        }
+        hidden = base.provides.keys() - left.keys()
+        changed = {"name": self.name, "title": self.title, "note": self.note, "provides": left}
+        return base.model_copy(update=changed | {"own": base.own | hidden})
 
 
 def parse_provides(text: str, path: Path) -> dict[str, Provided]:

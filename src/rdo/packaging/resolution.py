@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
 from rdo.common.errors import RdoError
 from rdo.distribution.description import PackageDescription
@@ -177,6 +178,10 @@ class _Closure:
         for (by, text), specifier in demand.specifiers.items():
             if not fits(specifier, offered.version):
                 return f"{by or 'the user'} requires {text}"
+        pin = self.release.pin(dist, self.environment)
+        newer = pin is not None and Version(pin.version) > Version(offered.version)
+        if newer and self.platform.older_than_pin == "replaced":
+            return "is older than the release's pin"
         return None
 
     def _build(self, dist: str) -> None:
@@ -285,9 +290,8 @@ class _Closure:
         return found
 
     def _is_always_built(self, stated: Stated) -> bool:
-        offered = self.platform.provides.get(stated.dist)
-        own = stated.dist in self.projects or stated.dist in self.always_built
-        return own or offered is None or not fits(stated.specifier, offered.version)
+        alone = _Demand(specifiers={("", stated.text): stated.specifier})
+        return stated.dist in self.projects or self._why_built(stated.dist, alone) is not None
 
 
 def _python_fits(requires: str, python: str) -> bool:

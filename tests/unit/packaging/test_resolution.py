@@ -41,6 +41,18 @@ def test_own_projects_are_built_and_third_parties_taken_where_they_fit() -> None
     assert shelf.waves == [["keystone"], ["absent", "old", "oslo-config"]]
 
 
+def test_a_platform_may_leave_what_is_older_than_the_pin_to_us() -> None:
+    shelf = Shelf(keystone=["older", "newer", "unpinned"])
+    pins = {"keystone": "1", "older": "3", "newer": "3"}
+    offers = platform({"older": "2", "newer": "4", "unpinned": "1"})
+    for policy, origin in (("taken", "platform"), ("replaced", "build")):
+        under = offers.model_copy(update={"older_than_pin": policy})
+        nodes = resolve(release(pins, KEYSTONE), under, ["keystone"], shelf).nodes
+        assert nodes["older"].origin == origin
+        assert (nodes["newer"].origin, nodes["unpinned"].origin) == ("platform", "platform")
+    assert nodes["older"].replaces_because == "is older than the release's pin"
+
+
 def test_a_later_requirement_turns_a_fitting_version_down() -> None:
     # keystone is content with what the platform has; what is built for keystone is not
     shelf = Shelf(keystone=["a", "b>=2"], b=["a>=5"], a=["c"])
