@@ -44,6 +44,10 @@ def test_a_library_is_built_once_and_comes_out_the_same_again(environment: dict[
     assert verified.returncode == 0, verified.stdout + verified.stderr
     found = json.loads(verified.stdout)
     assert found["identical"] and len(found["compared"]) >= 2
+    bill = json.loads(rdo(environment, "sbom", "oslo.i18n").stdout)
+    urls = {one["purl"].partition("@")[0] for one in bill["components"] if "purl" in one}
+    assert urls >= {"pkg:pypi/oslo-i18n", "pkg:rpm/rdo/python3-oslo-i18n", "pkg:rpm/rdo/python3-pbr"}
+    assert "pkg:deb/debian/python3-setuptools" in urls
 
 
 def test_a_repository_keeps_what_was_built_for_it_before(environment: dict[str, str]) -> None:

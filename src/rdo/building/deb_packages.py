@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rdo.building.debs import Deb, DebPool
-from rdo.building.platform_packages import Chosen
+from rdo.building.platform_packages import Chosen, Held
 from rdo.building.platform_records import PlatformRecords
 from rdo.building.roots import Layer, Root, ensure_build_root, temporary
 from rdo.building.rpm_layers import JUST_DB
@@ -67,6 +67,11 @@ class DebPackages:
             layers=tuple(self.pool.layer(deb).id for deb in debs),
             debs=debs,
         )
+
+    def held(self, chosen: Chosen) -> list[Held]:
+        """Return the debs of the base and those that were chosen."""
+        base = [Held("deb", "debian", name, version) for name, version in sorted(self.pool.base.items())]
+        return base + [Held("deb", "debian", deb.name, deb.version, deb.sha256) for deb in chosen.debs]
 
     def fetch(self, chosen: Chosen, progress: Progress | None = None) -> None:
         """Fetch debs, all that are missing in one go, and learn what is in them."""

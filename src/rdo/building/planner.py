@@ -14,7 +14,7 @@ from threading import RLock
 
 from rdo.building.debs import Deb
 from rdo.building.integrity import CacheError, Inspector, set_aside
-from rdo.building.platform_packages import Chosen, PlatformPackages, open_packages
+from rdo.building.platform_packages import Chosen, Held, PlatformPackages, open_packages
 from rdo.building.platform_records import asked, offered
 from rdo.building.roots import Layer, Root
 from rdo.building.rpm_layers import RpmLayers
@@ -110,6 +110,10 @@ class RootPlanner:
         layers = [self._layers.layer(info).id for info in rpms]
         layers += [*chosen.layers, *(layer.id for layer in self.root.layers)]
         return RootPlan(rpms, chosen, tuple(layers))
+
+    def held(self, plan: RootPlan) -> list[Held]:
+        """Return every package in a plan's root, ours and the platform's."""
+        return [*map(Held.of_rpm, plan.rpms), *self.packages.held(plan.chosen)]
 
     def ensure(
         self, plan: RootPlan, rpms: Mapping[str, Path], progress: Progress | None = None

@@ -6,10 +6,11 @@ platform's own repositories (:mod:`rdo.building.rpm_packages`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rdo.building.debs import Deb
 from rdo.building.roots import Layer, Root
@@ -35,6 +36,25 @@ class Chosen:
     rpms: tuple[RpmInfo, ...] = ()
 
 
+class Held(NamedTuple):
+    """One package in a root, under its own name and version there; ``vendor`` is empty for ours.
+
+    ``sha256`` is its file's, None where the root was made from it and nobody keeps that.
+    """
+
+    kind: Literal["deb", "rpm"]
+    vendor: str
+    name: str
+    version: str
+    sha256: str | None = None
+
+    @classmethod
+    def of_rpm(cls, info: RpmInfo, vendor: str = "") -> Held:
+        """Return a package that is an RPM."""
+        digest = info.sha256 if re.fullmatch(r"[0-9a-f]{64}", info.sha256) else None
+        return cls("rpm", vendor, info.name, info.evr, digest)
+
+
 class PlatformPackages(Protocol):
     """The packages of one platform over its minimal build root."""
 
@@ -49,6 +69,9 @@ class PlatformPackages(Protocol):
     @property
     def standing(self) -> Sequence[RpmInfo]:
         """What of the base a solver must take as installed, since conditions may hang on it."""
+
+    def held(self, chosen: Chosen) -> list[Held]:
+        """Return what a root with this choice has of the platform, the base's packages among it."""
 
     @property
     def records(self) -> Sequence[RpmInfo]:

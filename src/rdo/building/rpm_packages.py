@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from rdo.building.platform_packages import Chosen
+from rdo.building.platform_packages import Chosen, Held
 from rdo.building.platform_records import offered
 from rdo.building.roots import Layer, Root, ensure_build_root, ensure_tools, temporary
 from rdo.building.rpm_layers import RpmLayers
@@ -63,6 +63,7 @@ class RpmPackages:
     def __init__(self, source: RpmSource, root: Root, tools: Root, paths: Paths) -> None:
         self._layers = RpmLayers(root, paths)
         self.root = Root((_rpmdb(root, paths), *root.layers))
+        self._vendor = source.module_platform.rpartition(":")[2] or "platform"
         self.base = self.standing = installed_rpms(self.root, paths)
         self.pool = RpmPool(source, root.id, tools, self._layers, paths)
         names = {info.name for info in self.base}
@@ -93,6 +94,10 @@ class RpmPackages:
         there = {info.sha256 for info in self.base}
         rpms = tuple(info for info in selected if info.sha256 not in there and info.name not in ours)
         return Chosen(records=rpms, layers=tuple(self._layers.layer(info).id for info in rpms), rpms=rpms)
+
+    def held(self, chosen: Chosen) -> list[Held]:
+        """Return the RPMs of the base and those that were chosen."""
+        return [Held.of_rpm(info, self._vendor) for info in (*self.base, *chosen.rpms)]
 
     def fetch(self, chosen: Chosen, progress: Progress | None = None) -> None:
         """Download what is missing through dnf, which checks it."""

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "build": "rdo.cli.build",
     "log": "rdo.cli.log",
     "verify": "rdo.cli.verify",
+    "sbom": "rdo.cli.sbom",
     "key": "rdo.cli.key",
     "repo": "rdo.cli.repo",
     "upgrade-path": "rdo.cli.upgrade_path",

@@ -21,7 +21,8 @@ from rdo.common.files import sha256_bytes, sha256_file, write_atomically
 _FORMAT = 2
 _CHANGELOGS = 10
 _COMMON = "http://linux.duke.edu/metadata/common"
-_NAMESPACES = {
+#: Opening tags of the documents, whose parts :class:`Described` has.
+NAMESPACES = {
     "primary": f'metadata xmlns="{_COMMON}" xmlns:rpm="http://linux.duke.edu/metadata/rpm"',
     "filelists": 'filelists xmlns="http://linux.duke.edu/metadata/filelists"',
     "other": 'otherdata xmlns="http://linux.duke.edu/metadata/other"',
@@ -134,7 +135,7 @@ def write(packages: Sequence[Described], folder: Path) -> bytes:
 
 
 def _document(kind: str, count: int, snippets: Iterable[str]) -> bytes:
-    opening = _NAMESPACES[kind]
+    opening = NAMESPACES[kind]
     closing = opening.partition(" ")[0]
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{opening} packages="{count}">\n'
     return f"{head}{''.join(snippets)}</{closing}>\n".encode()

@@ -2,7 +2,8 @@
 
 A repository lies in ``<state>/repositories/<platform>-<series>/``::
 
-    snapshots/<digest>/   Packages/, repodata/, SRPMS/, manifest.json; never changed once it has this name
+    snapshots/<digest>/   Packages/, repodata/, SRPMS/, manifest.json, sbom.cdx.json and its signature; never
+                          changed once it has this name
     current               a symbolic link to one of them
     mirrorlist            addresses of the current snapshot and of those before it, newest first
 
@@ -34,6 +35,7 @@ from rdo.repository import metadata
 from rdo.repository.findings import Finding, UncleanError
 from rdo.repository.keys import Key
 from rdo.repository.metadata import Described, RpmFile
+from rdo.repository.sbom import SBOM_FILE, repository_sbom
 from rdo.repository.snapshots import current, folder_of, mirrorlist, snapshots
 
 KEEP = 3
@@ -45,7 +47,7 @@ _ADDRESS_FILE = "repository-address"
 RELEASE_PACKAGE = "rdo-release"
 
 # Part of every digest: count up when a snapshot's layout changes.
-_FORMAT = 1
+_FORMAT = 2
 
 Check = Callable[[Sequence[Described], Sequence[RpmFile]], Sequence[Finding]]
 
@@ -162,15 +164,15 @@ def verify_files(snapshot: Path, key: Key) -> list[str]:
                 wrong.append(f"{rpm.path}: its content is not what was published")
         except FileNotFoundError:
             wrong.append(f"{rpm.path}: missing")
-    for repomd in (snapshot / "repodata/repomd.xml", snapshot / "SRPMS/repodata/repomd.xml"):
-        signature = repomd.with_name("repomd.xml.asc")
+    for name in ("repodata/repomd.xml", "SRPMS/repodata/repomd.xml", SBOM_FILE):
+        signed = snapshot / name
         try:
-            good = key.verify_detached(repomd.read_bytes(), signature.read_text())
+            good = key.verify_detached(signed.read_bytes(), Path(f"{signed}.asc").read_text())
         except FileNotFoundError as error:
             wrong.append(f"{error.filename}: missing")
             continue
         if not good:
-            wrong.append(f"{repomd}: its signature is not by {key.fingerprint}")
+            wrong.append(f"{signed}: its signature is not by {key.fingerprint}")
     return wrong
 
 
@@ -204,7 +206,7 @@ def _make_snapshot(
     building = target.parent / f".new-{target.name[:16]}"
     try:
         building.mkdir()
-        _fill(building, files, described, key, task)
+        _fill(building, files, described, key, task, name)
         _sync(building)
         task.describe("naming the snapshot")
         building.rename(target)
@@ -215,7 +217,12 @@ def _make_snapshot(
 
 
 def _fill(
-    building: Path, files: Sequence[RpmFile], described: Sequence[Described], key: Key, task: Task
+    building: Path,
+    files: Sequence[RpmFile],
+    described: Sequence[Described],
+    key: Key,
+    task: Task,
+    name: str,
 ) -> None:
     for sources, folder in ((False, building), (True, building / "SRPMS")):
         (folder / "Packages").mkdir(parents=True)
@@ -225,6 +232,9 @@ def _fill(
         repomd = metadata.write([d for _, d in chosen], folder)
         task.describe("signing the metadata")
         (folder / "repodata/repomd.xml.asc").write_text(key.sign_detached(repomd))
+    bill = repository_sbom(name, described)
+    (building / SBOM_FILE).write_text(bill)
+    (building / f"{SBOM_FILE}.asc").write_text(key.sign_detached(bill.encode()))
     (building / KEY_FILE).write_text(key.public)
     for file, one in zip(files, described, strict=True):
         if one.name == RELEASE_PACKAGE and not one.is_source:

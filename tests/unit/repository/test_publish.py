@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,7 +75,14 @@ def test_a_snapshot_is_whole_and_signed(site: Site) -> None:
     ]
     assert [p.name for p in (published.path / "SRPMS/Packages").iterdir()] == ["alpha-1-1.src.rpm"]
     assert (published.path / publishing.KEY_FILE).read_text() == site.key.public
+    bill = (published.path / "sbom.cdx.json").read_text()
+    assert {one["name"] for one in json.loads(bill)["components"]} == {"alpha", "beta"}
     assert verify_files(published.path, site.key) == []
+    (published.path / "sbom.cdx.json").write_text(bill + " ")
+    assert ["sbom.cdx.json: its signature" in line for line in verify_files(published.path, site.key)] == [
+        True
+    ]
+    (published.path / "sbom.cdx.json").write_text(bill)
     assert {rpm.sha256 for rpm in published_rpms(published.path)} == {r.sha256 for r in site.rpms("1")}
     assert show(site.paths, "p", "2026.1").digest == published.digest
 

@@ -1,0 +1,113 @@
+"""``rdo sbom``: bills of materials, of a build or of the published repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rdo.common.paths import Paths
+    from rdo.distribution.load import Distribution
+    from rdo.distribution.models import Platform, Release
+
+app = typer.Typer()
+
+
+@app.command()
+def sbom(
+    package: Annotated[
+        str | None, typer.Argument(help="A package or project of the last run: keystone, python-cliff.")
+    ] = None,
+    repository: Annotated[
+        bool, typer.Option("--repository", help="Of the published repository instead.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write it to this file instead of standard output.")
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", help="The series; the newest by default.")
+    ] = None,
+    platform: Annotated[str | None, typer.Option("--platform", help="The platform.")] = None,
+) -> None:
+    """Print a bill of materials as CycloneDX JSON.
+
+    A build's has its sources, all that was in its root, and the RPMs that came out; a repository's has every
+    package with its licence, upstream's source, and what it needs of the repository.
+
+    Examples: rdo sbom keystone; rdo sbom --repository --output sbom.cdx.json
+    """
+    import sys
+
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.common.errors import InputError
+    from rdo.common.files import write_atomically
+    from rdo.common.paths import Paths
+
+    if repository == (package is not None):
+        raise InputError("Name one package, or say --repository.", hint="For example: rdo sbom keystone")
+    paths = Paths.from_environment()
+    distribution = open_distribution(paths)
+    series = choose_release(release, distribution)
+    base = choose_platform(platform, series, distribution)
+    if package is None:
+        text = _of_repository(paths, series, base)
+    else:
+        text = _of_build(package, paths, distribution, series, base)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(output, text)
+
+
+def _of_repository(paths: Paths, series: Release, platform: Platform) -> str:
+    from rdo.common.errors import InputError
+    from rdo.repository.publish import show
+    from rdo.repository.sbom import SBOM_FILE
+
+    published = show(paths, platform.name, series.series)
+    try:
+        return (published.path / SBOM_FILE).read_text()
+    except FileNotFoundError:
+        raise InputError(
+            f"What is published for {series.series} on {platform.name} has no bill of materials yet.",
+            hint="Publish it again: rdo repo publish",
+        ) from None
+
+
+def _of_build(
+    package: str, paths: Paths, distribution: Distribution, series: Release, platform: Platform
+) -> str:
+    from rdo.building.finding import package_named
+    from rdo.building.graph import Step, build_graph
+    from rdo.building.pipeline import prepare
+    from rdo.building.rpmbuild import RootBuilder
+    from rdo.building.state import State
+    from rdo.building.store import open_store
+    from rdo.building.verifying import known_build
+    from rdo.cli.show import progress
+    from rdo.common.errors import InputError
+    from rdo.repository.metadata import RpmFile, describe
+    from rdo.repository.sbom import build_sbom
+
+    run = State.open(paths).last_run(platform.name, series.series)
+    if run is None:
+        what = f"Nothing of {series.series} was built for {platform.name} yet."
+        raise InputError(what, hint="Run rdo build.")
+    name = package_named(package, {build.package for build in run.builds})
+    with progress() as report:
+        prepared = prepare(distribution, series, platform, run.asked, paths, report)
+        builder, store = RootBuilder.make(platform, paths, report), open_store(paths)
+    graph = build_graph(prepared.requests)
+    known, request = known_build(graph, builder, store, name), graph.requests[Step(name)]
+    plan = builder.planner.plan(
+        request.build_requires, builder.infos(known.artifacts, store), what=request.package
+    )
+    node = next(node for node in prepared.resolution.built if node.package == name)
+    rpms = [
+        describe(RpmFile(store.path(one.sha256), one.filename, one.sha256, one.size), paths.metadata)
+        for one in known.result.artifacts
+    ]
+    lock = series.sources[node.dist, node.version]
+    return build_sbom(request, lock, rpms, builder.planner.held(plan))
