@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.release_signatures import signatures
 from rdo.cli.release_update import update
 
 if TYPE_CHECKING:
@@ -273,6 +274,7 @@ def lock(
 
 
 app.command()(update)
+app.command()(signatures)
 
 
 def _now_and_then(save: Callable[[Sources], None], seconds: float = 5.0) -> Callable[[Sources], None]:

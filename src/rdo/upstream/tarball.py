@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from rdo.common.errors import InputError, RdoError
+from rdo.distribution.models import Project, Release
 from rdo.upstream.models import Source
 from rdo.upstream.source_cache import SourceCache
 
@@ -42,6 +43,28 @@ class TarballSource:
     signers: tuple[bytes, ...] = ()
     fingerprints: tuple[str, ...] = ()
 
+    @classmethod
+    def of_release(
+        cls, release: Release, project: Project, site: str, signers: Sequence[bytes]
+    ) -> TarballSource:
+        """Return a project's tarball on OpenStack's site, which is the sdist that the release locks.
+
+        :param site: address of the site, below which there is ``<repository>/<file>`` and ``<file>.asc``
+        :param signers: certificates; those count whose fingerprints the release's data name
+        :raises InputError: the release locks no such source, or its data name no keys
+        """
+        if not release.signing_keys:
+            raise InputError(f"The data of {release.series} name no signing keys.")
+        versions = [pin.version for pin in release.pins.get(project.dist, ())] or [project.version]
+        lock = release.sources.get((project.dist, versions[0]))
+        if lock is None:
+            raise InputError(
+                f"The release {release.series} locks no source of {project.dist} {versions[0]}.",
+                hint=f"Add it: rdo release lock {release.series} {project.dist}",
+            )
+        url = f"{site.rstrip('/')}/{project.repository}/{lock.filename}"
+        return cls(url, lock.sha256, f"{url}.asc", tuple(signers), release.signing_keys)
+
     @property
     def filename(self) -> str:
         """The last part of the address.
@@ -57,17 +80,16 @@ class TarballSource:
         """Bring the tarball into the cache, or find it there, and verify it.
 
         :raises HashMismatchError: the content is not what ``sha256`` says
-        :raises SignatureError: the signature doesn't verify; the file is put aside
+        :raises SignatureError: the signature doesn't verify; a file that was brought for it is put aside
         """
         if self.sha256 is None and self.signature_url is None:
             raise SignatureError(
                 f"{self.url}: neither a hash nor a signature is stated; nothing to verify by."
             )
-        source = cache.find(self.filename, self.sha256) if self.sha256 else None
-        if source is None:
-            source = cache.add(
-                self.filename, self.sha256, lambda target: _bring(self.url, target, downloader)
-            )
+        known = cache.find(self.filename, self.sha256) if self.sha256 else None
+        source = known or cache.add(
+            self.filename, self.sha256, lambda target: _bring(self.url, target, downloader)
+        )
         if self.signature_url is not None:
             with cache.incoming() as stream:
                 _bring(self.signature_url, stream, downloader)
@@ -76,6 +98,8 @@ class TarballSource:
             try:
                 verify_detached(source.path, signature, self.signers, self.fingerprints, self.filename)
             except SignatureError as error:
+                if known is not None:
+                    raise  # it is what the hash says, and others may be using it
                 aside = cache.reject(source)
                 raise SignatureError(error.what, hint=f"The file is kept for a look at {aside}.") from error
         return source

@@ -109,3 +109,14 @@ def test_update_shows_and_applies(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "no sdist on the index" in done.stderr
     assert 'version: "33.0.1"' in file.read_text()
     assert RUNNER.invoke(release.app, [*command]).stdout == ""
+
+
+def test_signatures_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "key.asc").write_text("")
+    command = ["signatures", "2026.1", "--site", tmp_path.as_uri(), "--key", str(tmp_path / "key.asc")]
+    done = RUNNER.invoke(release.app, [*command, "keystone", "--json"])
+    (row,) = json.loads(done.stdout)
+    assert (row["project"], row["good"]) == ("keystone", False)
+    assert "openstack/keystone/keystone-" in row["why"]
+    assert done.exit_code == 1
+    assert isinstance(RUNNER.invoke(release.app, [*command, "keystoen"]).exception, UnknownNameError)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pysequoia
 import pytest
 
 from rdo.common.errors import InputError
+from rdo.distribution.models import Project, Release, SourceLock
 from rdo.upstream.git import GitError, GitSource
 from rdo.upstream.source_cache import HashMismatchError, SourceCache
 from rdo.upstream.tarball import SignatureError, TarballSource
@@ -18,6 +20,10 @@ from rdo.upstream.tarball import SignatureError, TarballSource
 class NoNetwork:
     def download(self, url: str, target: IO[bytes]) -> None:
         raise AssertionError(url)
+
+
+def write_content(target: IO[bytes]) -> None:
+    target.write(b"content")
 
 
 def git(folder: Path, *arguments: str, when: str = "2026-01-02T03:04:05Z") -> str:
@@ -129,6 +135,63 @@ def test_a_tarball_by_hash(tmp_path: Path) -> None:
         TarballSource(url, sha256="0" * 64).fetch(SourceCache(tmp_path / "cache"), NoNetwork())
     with pytest.raises(SignatureError, match="neither"):
         TarballSource(url).fetch(SourceCache(tmp_path / "cache"), NoNetwork())
+
+
+def release_of(tmp_path: Path, tarball: TarballSource, **changed: object) -> Release:
+    """Return a release that locks ``a`` and names the tarball's key; put the tarball on a site."""
+    folder = tmp_path / "site/openstack/a"
+    folder.mkdir(parents=True)
+    for name in ("a-1.tar.gz", "a-1.tar.gz.asc"):
+        (tmp_path / name).rename(folder / name)
+    digest = hashlib.sha256(b"content").hexdigest()
+    values: dict[str, object] = {
+        "series": "2026.1",
+        "codename": "gazpacho",
+        "phase": "maintained",
+        "released": "2026-04-01",
+        "signing_keys": tarball.fingerprints,
+        "platforms": ["p"],
+        "projects": {"a": Project(name="a", dist="a", type="service", repository="openstack/a", version="1")},
+        "pins": {"a": [{"version": "1", "origin": "deliverable"}]},
+        "sources": {
+            ("a", "1"): SourceLock(
+                dist="a", version="1", filename="a-1.tar.gz", sha256=digest, size=7, uploaded=""
+            )
+        },
+    }
+    return Release.model_validate(values | changed)
+
+
+def test_a_locked_source_is_what_the_series_key_signed(tmp_path: Path, key: pysequoia.Tsk) -> None:
+    tarball = signed(tmp_path, key)
+    release, cache = release_of(tmp_path, tarball), SourceCache(tmp_path / "cache")
+    site, project = (tmp_path / "site").as_uri(), release.projects["a"]
+    wanted = TarballSource.of_release(release, project, site, tarball.signers)
+    assert wanted.fetch(cache, NoNetwork()).path.read_bytes() == b"content"
+    # in the cache by its hash now: only the signature is brought
+    (tmp_path / "site/openstack/a/a-1.tar.gz").unlink()
+    wanted.fetch(cache, NoNetwork())
+
+
+def test_what_was_in_the_cache_before_stays_there_without_a_good_signature(
+    tmp_path: Path, key: pysequoia.Tsk
+) -> None:
+    tarball = signed(tmp_path, key, b"other")
+    release, cache = release_of(tmp_path, tarball), SourceCache(tmp_path / "cache")
+    site, project = (tmp_path / "site").as_uri(), release.projects["a"]
+    lock = release.sources["a", "1"]
+    cache.add(lock.filename, lock.sha256, write_content)
+    with pytest.raises(SignatureError, match="not good"):
+        TarballSource.of_release(release, project, site, tarball.signers).fetch(cache, NoNetwork())
+    assert cache.find(lock.filename, lock.sha256) is not None
+
+
+def test_releases_without_keys_or_locks(tmp_path: Path, key: pysequoia.Tsk) -> None:
+    release = release_of(tmp_path, signed(tmp_path, key))
+    project = release.projects["a"]
+    for changed, words in (({"signing_keys": ()}, "no signing keys"), ({"sources": {}}, "locks no source")):
+        with pytest.raises(InputError, match=words):
+            TarballSource.of_release(release.model_copy(update=changed), project, "file:///x", ())
 
 
 @pytest.mark.parametrize("end", ["", "..", "%2e%2e%2fa.tar", "a%0ab.tar", "-rf"])
