@@ -77,6 +77,7 @@ _FIELDS = {
     "lgplv2+": "LGPL-2.0-or-later",
     "lgplv3+": "LGPL-3.0-or-later",
     "gnu lgpl": "LGPL-2.1-or-later",
+    "lgplv3": "LGPL-3.0-only",
     "gplv2+": "GPL-2.0-or-later",
     "gplv3": "GPL-3.0-only",
     "mozilla public license 2.0": "MPL-2.0",
@@ -289,8 +290,8 @@ def _of_classifiers(metadata: Metadata) -> Licence | None:
     found = sorted({_CLASSIFIERS[item] for item in stated if item in _CLASSIFIERS})
     if "BSD License" in stated:
         found.append("BSD-3-Clause")
-    if not found:
-        return None
+    if not found or any(item not in _CLASSIFIERS and item != "BSD License" for item in stated):
+        return None  # to leave one out would be to say less than upstream
     dual = re.search(r"\b(dual|or)\b", metadata.license or "", re.IGNORECASE)
     joined = (" OR " if dual else " AND ").join(sorted(found))
     return Licence(joined, f"by the classifiers {', '.join(stated)}")

@@ -38,6 +38,8 @@ def classified(*names: str) -> tuple[str, ...]:
         ("(same as jQuery)", "MIT"),
         ("(same as bootstrap)", "MIT"),
         ("LGPLv3+", "LGPL-3.0-or-later"),
+        ("LGPLv3", "LGPL-3.0-only"),
+        ("SIL OFL 1.1", "OFL-1.1"),
     ],
 )
 def test_license_field(field: str, expression: str) -> None:
@@ -65,6 +67,12 @@ def test_classifiers_are_the_last_resort() -> None:
     assert spdx_of(metadata(license="Dual License", classifiers=both), Inspection()).expression == (
         "Apache-2.0 OR BSD-3-Clause"
     )
+
+
+def test_no_classifier_is_left_out_silently() -> None:
+    several = classified("MIT License", "GNU General Public License (GPL)")
+    with pytest.raises(LicenceError, match="doesn't say"):
+        spdx_of(metadata(classifiers=several), Inspection())
 
 
 def test_classifiers_that_say_otherwise_win_over_a_text() -> None:
