@@ -24,7 +24,7 @@ def update(
         Path, typer.Option(help="upper-constraints, or a checkout of openstack/requirements.", exists=True)
     ],
     index: Annotated[
-        bool, typer.Option("--index", help="Take services' point releases from the index, too.")
+        bool, typer.Option("--index", help="Take services' releases that are on the index alone, too.")
     ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Write the release's file and lock; only shown otherwise.")
@@ -42,23 +42,20 @@ def update(
     from rdo.common.files import locked
     from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
-    from rdo.distribution.updating import (
-        lock_updates,
-        updated_release,
-        updates_between,
-        with_point_releases,
-    )
+    from rdo.distribution.updating import lock_updates, updated_release, updates_between
 
     paths = Paths.from_environment()
     distribution = Distribution.load(paths.distribution)
     before, listing = distribution.release(series), IndexListing()
     pythons = sorted({distribution.platform(name).python for name in before.platforms})
     after = updated_release(
-        before, deliverables=releases, constraints=constraints, pythons=pythons, listing=listing
+        before,
+        deliverables=releases,
+        constraints=constraints,
+        pythons=pythons,
+        listing=listing,
+        index=index,
     )
-    if index:
-        others = [distribution.release(name) for name in distribution.series() if name != series]
-        after = with_point_releases(after, others, listing, pythons=pythons)
     if apply:
         with locked(paths.cache / f"lock-{series}"):
             found = updates_between(before, after)

@@ -259,9 +259,9 @@ def pin_open_names(
     pins: dict[str, Pin] = {}
     without: list[str] = []
     for dist, bound in sorted(names.items()):
-        fitting = [file for file in listing.files(dist) if usable(file, bound, pythons)]
-        early = [file for file in fitting if file.uploaded is not None and file.uploaded <= limit]
-        chosen = max(early or fitting, key=lambda file: file.version, default=None)
+        usable = [file for file in listing.files(dist) if _usable(file, bound, pythons)]
+        early = [file for file in usable if file.uploaded is not None and file.uploaded <= limit]
+        chosen = max(early or usable, key=lambda file: file.version, default=None)
         if chosen is None:
             without.append(dist)
         else:
@@ -269,8 +269,7 @@ def pin_open_names(
     return pins, without
 
 
-def usable(file: Listed, bound: str, pythons: Sequence[str]) -> bool:
-    """Tell whether a file is a final sdist, not yanked, within a bound, that allows all those Pythons."""
+def _usable(file: Listed, bound: str, pythons: Sequence[str]) -> bool:
     if not file.sdist or file.yanked or file.version.is_prerelease or file.version not in SpecifierSet(bound):
         return False
     try:

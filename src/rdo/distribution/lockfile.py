@@ -148,7 +148,7 @@ def refresh(
     added: list[tuple[str, str]] = []
     missing: list[tuple[str, str]] = []
     changed: list[tuple[SourceLock, SourceLock]] = []
-    for dist, files in looked_up(versions, listing, jobs):
+    for dist, files in _looked_up(versions, listing, jobs):
         for version in versions[dist]:
             found = sdist_of(dist, version, files)
             old = known.get((dist, version))
@@ -165,7 +165,7 @@ def refresh(
     return Refreshed(sources, tuple(sorted(added)), tuple(sorted(missing)))
 
 
-def looked_up(dists: Iterable[str], listing: Listing, jobs: int) -> Iterator[tuple[str, Sequence[Listed]]]:
+def _looked_up(dists: Iterable[str], listing: Listing, jobs: int) -> Iterator[tuple[str, Sequence[Listed]]]:
     """Return each name's files, in order, with several requests under way at once."""
     names = list(dists)
     pool = ThreadPoolExecutor(max_workers=jobs)

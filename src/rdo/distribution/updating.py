@@ -5,23 +5,22 @@ policy is the importer's: what the series' constraints pin (clients, libraries, 
 pin, and what only the deliverables name (services) moves to the series' newest final release. Components,
 platforms and what upstream leaves open stay as they are.
 
-A point release that is on the index before the deliverables name it can be taken as well. It is one where it
-keeps the first number of the service's version; where another series has that number too (swift), the second
-as well.
+Releases of services that are on the index before the deliverables name them can be taken as well, by the rule
+of :mod:`rdo.distribution.newest`. What was taken from the index alone, here or by an import, stays until
+upstream's data have caught up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from packaging.version import Version
 
-from rdo.distribution.importing import import_release, usable
+from rdo.distribution.importing import import_release
 from rdo.distribution.listing import Listed, Listing
-from rdo.distribution.lockfile import Refreshed, looked_up, refresh, wanted
+from rdo.distribution.lockfile import Refreshed, refresh, wanted
 from rdo.distribution.models import Pin, Project, Release
 from rdo.distribution.releasefile import pin_text
 from rdo.distribution.series_status import Status, read_status
@@ -45,13 +44,21 @@ class Update:
 
 
 def updated_release(
-    release: Release, *, deliverables: Path, constraints: Path, pythons: Sequence[str], listing: Listing
+    release: Release,
+    *,
+    deliverables: Path,
+    constraints: Path,
+    pythons: Sequence[str],
+    listing: Listing,
+    index: bool = False,
 ) -> Release:
-    """Return a release as upstream's data make it now; asks the listing only for names that are new.
+    """Return a release as upstream's data make it now.
 
     :param deliverables: folder of the codename's files, or a checkout of openstack/releases: with one, phase
         and signing keys are renewed as well
     :param constraints: upper-constraints, or a checkout of openstack/requirements
+    :param listing: asked for names that are new only, unless ``index`` is set
+    :param index: take services' releases that are on the index alone
     :raises DataError: all mistakes in upstream's files
     """
     stated = deliverables / "data" / "series_status.yaml"
@@ -62,38 +69,12 @@ def updated_release(
         constraints=constraints,
         platforms=release.platforms,
         pythons=pythons,
-        listing=listing,
+        listing=_ServicesAlone(listing, release) if index else listing,
         components={name: p.component for name, p in release.projects.items() if p.component},
         previous=release,
+        newest_on_index=index,
     ).release
-    early = [
-        before
-        for name, before in release.projects.items()
-        if before.commit is None and name in made.projects and _is_newer(before, made.projects[name])
-    ]
-    return _with_versions(made, {project.name: project.version for project in early})
-
-
-def with_point_releases(
-    release: Release, others: Iterable[Release], listing: Listing, *, pythons: Sequence[str]
-) -> Release:
-    """Return a release with the newest point releases of its services that are on the index.
-
-    :param others: the other series that there is data of; they tell which numbers a series has for itself
-    """
-    others = list(others)
-    services = {
-        project.dist: project
-        for project in release.projects.values()
-        if project.type == "service" and release.pins[project.dist][0].origin == "deliverable"
-    }
-    found = {}
-    for dist, files in looked_up(services, listing, 8):
-        project = services[dist]
-        newer = [file.version for file in files if _is_point_release(file, project, others, pythons)]
-        if newer:
-            found[project.name] = str(max(newer))
-    return _with_versions(release, found)
+    return _with_early(made, release)
 
 
 def updates_between(before: Release, after: Release) -> list[Update]:
@@ -142,42 +123,44 @@ def lock_updates(
     return after.model_copy(update=changed), refreshed
 
 
+class _ServicesAlone:
+    """An index without the projects that are no services: those stay on what the constraints pin."""
+
+    def __init__(self, listing: Listing, release: Release) -> None:
+        self._listing = listing
+        self._hidden = {p.dist for p in release.projects.values() if p.type != "service"}
+
+    def files(self, dist: str) -> Sequence[Listed]:
+        """Return the files of a canonical index name; none of a project that is no service."""
+        return () if dist in self._hidden else self._listing.files(dist)
+
+
 def _status_of(release: Release) -> Status:
     return Status(
         series=release.series,
         codename=release.codename,
         phase=release.phase,
-        opened=date.min,  # read for a newest-on-index import only
+        # Of a name that no deliverable has, nothing on the index is the series' then.
+        opened=release.released,
         released=release.released,
         slurp=release.slurp,
         signing_keys=release.signing_keys,
     )
 
 
-def _with_versions(release: Release, versions: Mapping[str, str]) -> Release:
-    """Return a release with versions that no deliverable has, so that their commits are not known."""
-    projects, pins = dict(release.projects), dict(release.pins)
-    for name, version in versions.items():
-        projects[name] = projects[name].model_copy(update={"version": version, "commit": None})
-        if pins[projects[name].dist][0].origin == "deliverable":
-            pins[projects[name].dist] = (Pin(version=version, origin="deliverable"),)
-    return release.model_copy(update={"projects": projects, "pins": pins})
-
-
-def _is_newer(before: Project, now: Project) -> bool:
-    return before.type == "service" and Version(before.version) > Version(now.version)
-
-
-def _is_point_release(
-    file: Listed, project: Project, others: Sequence[Release], pythons: Sequence[str]
-) -> bool:
-    current = Version(project.version)
-    if file.version <= current or not usable(file, "", pythons):
-        return False
-    elsewhere = [other.projects[project.name] for other in others if project.name in other.projects]
-    shared = any(Version(other.version).major == current.major for other in elsewhere)
-    numbers = 2 if shared else 1
-    return file.version.release[:numbers] == current.release[:numbers]
+def _with_early(made: Release, before: Release) -> Release:
+    """Keep the versions that were taken from the index alone, where upstream's data are still behind them."""
+    projects, pins = dict(made.projects), dict(made.pins)
+    for project in before.projects.values():
+        if project.commit is not None or before.pins[project.dist][0].origin != "deliverable":
+            continue
+        now = projects.get(project.name)
+        if now is None or Version(now.version) < Version(project.version):
+            projects[project.name] = project
+            pins[project.dist] = before.pins[project.dist]
+    return made.model_copy(
+        update={"projects": dict(sorted(projects.items())), "pins": dict(sorted(pins.items()))}
+    )
 
 
 def _reason(old: Sequence[Pin], new: Sequence[Pin], project: Project | None, series: str) -> str:
@@ -186,7 +169,7 @@ def _reason(old: Sequence[Pin], new: Sequence[Pin], project: Project | None, ser
     if new[0].origin == "constraints":
         return f"the constraints of {series} pin it"
     if project is not None and project.commit is None and project.type == "service":
-        return "point release on the index, not among the deliverables yet"
+        return "on the index; the deliverables don't name it yet"
     if new[0].origin == "deliverable":
         return f"newest release of {series}" if old else f"new in {series}"
     return "upstream leaves it open; the index's choice"

@@ -3,15 +3,9 @@ from pathlib import Path
 import pytest
 
 from rdo.distribution.importing import import_release
-from rdo.distribution.listing import Listed
 from rdo.distribution.models import Pin, Release
 from rdo.distribution.series_status import read_status
-from rdo.distribution.updating import (
-    lock_updates,
-    updated_release,
-    updates_between,
-    with_point_releases,
-)
+from rdo.distribution.updating import lock_updates, updated_release, updates_between
 
 from .upstream_data import FakeIndex, listed, write_upstream
 
@@ -57,13 +51,8 @@ def updated(release: Release, upstream: Upstream, index: FakeIndex | None = None
         constraints=constraints,
         pythons=["3.13"],
         listing=index or FakeIndex({}),
+        index=index is not None,
     )
-
-
-def pointed(release: Release, *others: Release, **files: list[Listed]) -> str:
-    found = with_point_releases(release, others, FakeIndex(files), pythons=["3.13"])
-    assert found.pins["keystone"][0].version == found.projects["keystone"].version
-    return found.projects["keystone"].version
 
 
 def test_what_is_up_to_date_has_no_updates(now: Release, upstream: Upstream) -> None:
@@ -103,25 +92,24 @@ def test_what_comes_and_goes_says_so(now: Release, upstream: Upstream) -> None:
     assert rows == [("gone", "1", None), ("pyyaml", None, "6.0.3")]
 
 
-def test_point_releases_from_the_index(now: Release) -> None:
-    files = [
-        listed("keystone", "30.0.0"),
-        listed("keystone", "29.1.0.0rc1"),
-        listed("keystone", "29.2.0", yanked=True),
-        listed("keystone", "29.3.0", python=">=3.14"),
-        listed("keystone", "29.1.0"),
-    ]
-    assert pointed(now, keystone=files) == "29.1.0"
-    # where another series has the first number too, the second tells them apart
-    assert pointed(now, at(now, "keystone", "29.9.0"), keystone=files) == "29.0.10"
-    same_line = [*files, listed("keystone", "29.0.11")]
-    assert pointed(now, at(now, "keystone", "29.9.0"), keystone=same_line) == "29.0.11"
-
-
-def test_libraries_take_nothing_from_the_index(now: Release) -> None:
-    index = FakeIndex({"glance-store": [listed("glance_store", "5.4.1")]})
-    with_point_releases(now, [], index, pythons=["3.13"])
-    assert "glance-store" not in index.asked
+def test_releases_of_services_from_the_index(now: Release, upstream: Upstream) -> None:
+    index = FakeIndex(
+        {
+            "keystone": [
+                listed("keystone", "29.0.0", "2026-03-30"),
+                listed("keystone", "29.1.0", "2026-09-01"),
+                listed("keystone", "30.0.0", "2026-09-30"),
+            ],
+            "glance-store": [listed("glance_store", "5.4.1")],
+        }
+    )
+    after = updated(now, upstream, index)
+    (update,) = updates_between(now, after)
+    assert (update.project, update.old, update.new) == ("keystone", "29.0.10", "29.1.0")
+    assert "the deliverables don't name it yet" in update.reason
+    assert after.projects["keystone"].version == "29.1.0"
+    assert after.projects["keystone"].commit is None
+    assert "glance-store" not in index.asked  # a library: what the constraints pin counts
 
 
 def test_a_point_release_from_the_index_stays_until_the_deliverables_have_it(
@@ -129,6 +117,12 @@ def test_a_point_release_from_the_index_stays_until_the_deliverables_have_it(
 ) -> None:
     before = at(now, "keystone", "29.0.11", indexed=True)
     assert updates_between(before, updated(before, upstream)) == []
+    for path in upstream[0].glob("keystone.yaml"):
+        path.unlink()  # as in data from before the series had any release
+    assert updates_between(before, updated(before, upstream)) == []
+
+
+def test_what_the_deliverables_have_overtaken_follows_them(now: Release, upstream: Upstream) -> None:
     overtaken = at(now, "keystone", "29.0.9", indexed=True)
     assert updated(overtaken, upstream).projects["keystone"] == now.projects["keystone"]
 
