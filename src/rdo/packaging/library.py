@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
+import re
+from collections.abc import Iterable
 
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import through_extras
@@ -51,13 +53,15 @@ def _documents(draft: Draft) -> None:
 
 
 def commands(draft: Draft) -> list[str]:
-    """Return the names of all commands that the wheel installs."""
+    """Return the names of all commands that the wheel installs and that are shipped."""
     metadata = draft.inputs.metadata
     # wsgi_scripts are pbr's own
     others = (
         name for group in ("gui_scripts", "wsgi_scripts") for name in metadata.entry_points.get(group, {})
     )
-    return sorted({*metadata.console_scripts, *others, *draft.inputs.inspection.scripts})
+    names = sorted({*metadata.console_scripts, *others, *draft.inputs.inspection.scripts})
+    out = draft.inputs.stated.leave_out
+    return [name for name in names if not any(fnmatch.fnmatchcase(f"bin/{name}", one) for one in out)]
 
 
 def _commands(draft: Draft) -> None:
@@ -167,25 +171,48 @@ def _tests(draft: Draft) -> None:
 
 
 def _translations(draft: Draft) -> None:
-    """Compile OpenStack's translations to where gettext looks by default.
+    """Compile OpenStack's translations, and leave their sources out.
 
-    Third parties look for theirs inside their modules, and so does Django: those stay where they are.
+    They go to where gettext looks by default, in a package of their own. Django's stay inside their modules,
+    since Django looks there, and so do those of third parties.
     """
     inputs = draft.inputs
-    if inputs.project is None or not inputs.inspection.locales or "django" in inputs.node.imports:
+    if inputs.project is None or not inputs.inspection.locales:
         return
     draft.natives.add("gettext")
+    draft.before_wheel.append("# translations are compiled, and their sources left out of the wheel")
+    djangos = [folder for folder in inputs.inspection.locales if _is_djangos(folder, inputs.metadata.files)]
+    others = [folder for folder in inputs.inspection.locales if folder not in djangos]
+    draft.before_wheel += [line for folder in djangos for line in _compiled(folder, f"_modules/{folder}")]
+    draft.before_wheel += [line for folder in others for line in _compiled(folder, "_translations")]
+    if djangos:
+        draft.after_install.append(f"cp -a _modules/. %{{buildroot}}{draft.sitedir}/")
+        draft.modules.files += [f"{draft.sitedir}/{folder}" for folder in djangos]
+    if others:
+        _translations_apart(draft)
+
+
+def _is_djangos(folder: str, files: Iterable[str]) -> bool:
+    """Tell whether Django reads the catalogues of a folder: it looks for these names alone."""
+    catalogue = re.compile(re.escape(folder) + r"/[^/]+/LC_MESSAGES/django(js)?\.po")
+    return any(catalogue.fullmatch(name) for name in files)
+
+
+def _compiled(folder: str, target: str) -> list[str]:
+    """Return the shell lines that compile a folder's catalogues into another and remove it."""
+    return [
+        f"for po in {folder}/*/LC_MESSAGES/*.po; do",
+        f"  mo={target}/${{po#{folder}/}}",
+        '  mkdir -p "${mo%/*}"',
+        '  msgfmt -o "${mo%.po}.mo" "$po"',
+        "done",
+        f"rm -r {folder}",
+    ]
+
+
+def _translations_apart(draft: Draft) -> None:
+    inputs = draft.inputs
     package = naming.lang_package(inputs.metadata.dist)
-    draft.before_wheel += ["# translations are compiled, and their sources left out of the wheel"]
-    for folder in inputs.inspection.locales:
-        draft.before_wheel += [
-            f"for po in {folder}/*/LC_MESSAGES/*.po; do",
-            f"  mo=_translations/${{po#{folder}/}}",
-            '  mkdir -p "${mo%/*}"',
-            '  msgfmt -o "${mo%.po}.mo" "$po"',
-            "done",
-            f"rm -r {folder}",
-        ]
     draft.after_install += [
         "mkdir -p %{buildroot}%{_datadir}/locale",
         "cp -a _translations/. %{buildroot}%{_datadir}/locale/",

@@ -146,6 +146,30 @@ def test_commands_of_all_kinds_are_listed() -> None:
     assert "%{_bindir}/serve\n%{_bindir}/show\n" in text
 
 
+def test_a_command_that_is_left_out_is_removed() -> None:
+    text = described("pbr", leave_out=["bin/pbr"]).text
+    assert "\nrm -r %{buildroot}%{_bindir}/pbr\n" in text
+    assert "\n%{_bindir}/pbr\n" not in text
+
+
+def test_djangos_translations_stay_beside_the_modules() -> None:
+    inputs = inputs_of("os-vif")
+    inspection = inputs.inspection.model_copy(update={"locales": ("ui/locale", "os_vif/locale")})
+    names = ("ui/locale/de/LC_MESSAGES/djangojs.po", "os_vif/locale/de/LC_MESSAGES/os_vif.po")
+    metadata = inputs.metadata.model_copy(update={"files": names})
+    made = generate(replace(inputs, inspection=inspection, metadata=metadata))
+    assert "mo=_modules/ui/locale/${po#ui/locale/}" in made.text
+    assert "\n%{python3_sitelib}/ui/locale\n" in made.text
+    assert "mo=_translations/${po#os_vif/locale/}" in made.text
+    assert "python-os-vif-lang" in made.subpackages
+    alone = generate(
+        replace(
+            inputs, inspection=inspection.model_copy(update={"locales": ("ui/locale",)}), metadata=metadata
+        )
+    )
+    assert "python-os-vif-lang" not in alone.subpackages
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
