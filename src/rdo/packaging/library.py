@@ -54,14 +54,17 @@ def _documents(draft: Draft) -> None:
 
 def commands(draft: Draft) -> list[str]:
     """Return the names of all commands that the wheel installs and that are shipped."""
+    out = _left_out(draft)
+    places = [f"bin/{name}" for name in _installed_commands(draft)]
+    return [place[4:] for place in places if not any(fnmatch.fnmatchcase(place, one) for one in out)]
+
+
+def _installed_commands(draft: Draft) -> list[str]:
     metadata = draft.inputs.metadata
     # wsgi_scripts are pbr's own
-    others = (
-        name for group in ("gui_scripts", "wsgi_scripts") for name in metadata.entry_points.get(group, {})
-    )
-    names = sorted({*metadata.console_scripts, *others, *draft.inputs.inspection.scripts})
-    out = draft.inputs.stated.leave_out
-    return [name for name in names if not any(fnmatch.fnmatchcase(f"bin/{name}", one) for one in out)]
+    groups = [metadata.entry_points.get(group, {}) for group in ("gui_scripts", "wsgi_scripts")]
+    others = (name for group in groups for name in group)
+    return sorted({*metadata.console_scripts, *others, *draft.inputs.inspection.scripts})
 
 
 def _commands(draft: Draft) -> None:
@@ -107,11 +110,17 @@ def data_files(draft: Draft) -> list[str]:
 
 
 def _left_out(draft: Draft) -> list[str]:
-    """Return globs of what is not shipped: stated ones, and inputs of option generators, which were used."""
+    """Return globs of what is not shipped: stated ones, and inputs of option generators, which were used.
+
+    A stated command may be there in other series only.
+    """
     inspection = draft.inputs.inspection
+    places = [f"bin/{name}" for name in _installed_commands(draft)]
+    stated = draft.inputs.stated.leave_out
+    there = [one for one in stated if not one.startswith("bin/") or fnmatch.filter(places, one)]
     inputs = {source for source, _ in (*inspection.config_generators, *inspection.policy_generators)}
     used = [target.lstrip("/") for target, source in inspection.data_files if source in inputs]
-    return [*draft.inputs.stated.leave_out, *used]
+    return [*there, *used]
 
 
 def below_prefix(target: str) -> str:

@@ -150,6 +150,7 @@ def test_a_command_that_is_left_out_is_removed() -> None:
     text = described("pbr", leave_out=["bin/pbr"]).text
     assert "\nrm -r %{buildroot}%{_bindir}/pbr\n" in text
     assert "\n%{_bindir}/pbr\n" not in text
+    assert "rm -r" not in described("pbr", leave_out=["bin/of-another-series"]).text
 
 
 def test_djangos_translations_stay_beside_the_modules() -> None:
