@@ -30,7 +30,10 @@ def add(draft: Draft) -> None:
             naming.python_package(inputs.metadata.dist),
             summary_of(inputs.metadata, inputs.stated.summary),
             description_of(inputs.metadata, inputs.stated.description),
-            tags=[f"Requires:       {item}" for item in (*inputs.stated.requires, *through_extras(inputs))],
+            tags=[
+                *_known_as(draft),
+                *(f"Requires:       {item}" for item in (*inputs.stated.requires, *through_extras(inputs))),
+            ],
             file_list="%{pyproject_files}",
         )
     )
@@ -40,6 +43,17 @@ def add(draft: Draft) -> None:
     _extras(draft)
     _tests(draft)
     _translations(draft)
+
+
+def _known_as(draft: Draft) -> list[str]:
+    """Provide the source package's name, where users know a program or plugin by it: diskimage-builder."""
+    project = draft.inputs.project
+    is_service = draft.inputs.stated.service is not None or (
+        project is not None and project.type == "service"
+    )
+    if is_service or draft.package.startswith("python-"):
+        return []
+    return [f"Provides:       {draft.package} = {EVR}"]
 
 
 def _documents(draft: Draft) -> None:

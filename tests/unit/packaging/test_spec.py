@@ -140,6 +140,13 @@ def test_tests_stay_where_a_plugin_of_tempest_is_made_of_them() -> None:
     assert generate(replace(inputs, project=plugin)).subpackages == ("python3-os-vif",)
 
 
+def test_a_program_is_found_by_the_name_that_users_know() -> None:
+    inputs = inputs_of("os-vif")
+    named = replace(inputs, node=inputs.node.model_copy(update={"package": "os-vif"}))
+    assert "Provides:       os-vif = %{?epoch:%{epoch}:}%{version}-%{release}" in generate(named).text
+    assert "Provides:" not in generate(inputs).text
+
+
 def test_commands_of_all_kinds_are_listed() -> None:
     points = {"gui_scripts": {"show": "a:b"}, "wsgi_scripts": {"serve": "a:c"}}
     text = generate(changed("tomlkit", entry_points=points)).text
