@@ -108,12 +108,29 @@ def _data_files(draft: Draft) -> None:
         draft.after_install.append(f"rm -r %{{buildroot}}{place}")
     if draft.inputs.stated.service is not None:
         return
+    draft.modules.files += [f"%dir {folder}" for folder in _own_folders(draft, rows)]
     for target in rows:
         if target in etc:
             name = target.lstrip("/").removeprefix("etc/")
             draft.modules.files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
         else:
             draft.modules.files.append(below_prefix(target))
+
+
+def _own_folders(draft: Draft, rows: Iterable[str]) -> list[str]:
+    """Return the folders of data files that nobody else makes: those with the project's name, and below."""
+    inputs = draft.inputs
+    names = {inputs.metadata.name, inputs.metadata.dist, *inputs.inspection.modules}
+    names |= {inputs.project.name} if inputs.project is not None else set()
+    found = set()
+    for target in rows:
+        parts = target.split("/")
+        if parts[0] in ("etc", "share") and parts[1] in names:
+            found |= {"/".join(parts[:length]) for length in range(2, len(parts))}
+    return [
+        f"%{{_sysconfdir}}/{escape(folder[4:])}" if folder.startswith("etc/") else below_prefix(folder)
+        for folder in sorted(found)
+    ]
 
 
 def data_files(draft: Draft) -> list[str]:

@@ -153,6 +153,18 @@ def test_commands_of_all_kinds_are_listed() -> None:
     assert "%{_bindir}/serve\n%{_bindir}/show\n" in text
 
 
+def test_folders_of_a_projects_own_are_its_packages() -> None:
+    inputs = inputs_of("os-vif")
+    rows = ("etc/os-vif/rootwrap.d/a.filters", "etc/init.d/a", "share/os_vif/a", "share/man/man1/a.1")
+    inspection = inputs.inspection.model_copy(update={"data_files": tuple((row, row) for row in rows)})
+    text = generate(replace(inputs, inspection=inspection)).text
+    assert [line for line in text.splitlines() if line.startswith("%dir")] == [
+        "%dir %{_sysconfdir}/os-vif",
+        "%dir %{_sysconfdir}/os-vif/rootwrap.d",
+        "%dir %{_datadir}/os_vif",
+    ]
+
+
 def test_a_command_that_is_left_out_is_removed() -> None:
     text = described("pbr", leave_out=["bin/pbr"]).text
     assert "\nrm -r %{buildroot}%{_bindir}/pbr\n" in text
