@@ -16,6 +16,9 @@ def main(args):
     source, output = args[1], args[3]
     if "bad" in source:
         raise SystemExit(3)
+    if "command" in source:
+        import yaml
+        return open(output, "w").write(yaml.safe_dump(dict(handler=main)))
     text = " ".join(["{kind}", *args[4:], sys.argv[0], str("thing" in sys.modules)])
     open(output, "w").write(text)
     sys.modules["other"] = sys
@@ -38,6 +41,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
     (folder / "in.conf").write_text("[DEFAULT]\nnamespace = thing\nnamespace = lost\n")
     (folder / "bad.conf").write_text("[DEFAULT]\n")
+    (folder / "command.conf").write_text("[DEFAULT]\n")
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
         cwd=folder,
@@ -55,6 +59,12 @@ def test_each_output_is_made_by_its_generator_with_the_modules_loaded(tmp_path: 
     assert (tmp_path / "a-schema.yaml").read_text() == "options --format yaml oslo-config-generator True"
     alone = (tmp_path / "policy.yaml.sample").read_text()
     assert alone == "policy oslo-config-generator False", "it sees nothing of what options need"
+
+
+def test_options_of_commands_have_a_place_in_schemas(tmp_path: Path) -> None:
+    done = run(tmp_path, "command.conf", "c-schema.yaml")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "c-schema.yaml").read_text() == "handler: null\n"
 
 
 def test_a_generator_that_fails_ends_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FunctionType
 
 
 def main(arguments: list[str]) -> None:
@@ -89,8 +90,18 @@ def generate(source: str, output: str) -> None:
     else:
         from oslo_config.generator import main as generate_options  # type: ignore[import-not-found]
 
-        more = ["--format", "yaml"] if output.endswith("-schema.yaml") else []
+        more: list[str] = []
+        if output.endswith("-schema.yaml"):
+            more = ["--format", "yaml"]
+            allow_functions()
         generate_options([*arguments, *more])
+
+
+def allow_functions() -> None:
+    """Let schemas have options that are a command's own; these hold a function, which no file can have."""
+    import yaml
+
+    yaml.SafeDumper.add_representer(FunctionType, lambda dumper, _: dumper.represent_none(None))
 
 
 if __name__ == "__main__":
