@@ -123,10 +123,13 @@ class Service(Data):
     it is stated, else the main package.
     """
 
-    user: str | None = Field(default=None, description="account and group; the project's name by default")
+    user: str | None = Field(default=None, description="account and group; the folders' name by default")
     uid: int | None = Field(default=None, ge=1, lt=1000, description="EL's static uid and gid, if it has one")
     groups: tuple[str, ...] = Field(default=(), description="further groups of the account")
     home: str | None = Field(default=None, description="/var/lib/<project> by default")
+    folder: str | None = Field(
+        default=None, description="name of its folders in /etc, /var and /usr/share; the project's by default"
+    )
     of: str | None = Field(
         default=None,
         description="the project whose account and folders it uses, as plugins do; it makes none then",
@@ -165,6 +168,10 @@ class Service(Data):
     files: tuple[PlacedFile, ...] = ()
     subpackages: tuple[Subpackage, ...] = ()
     docs: bool = Field(default=True, description="a -doc subpackage with upstream's documentation sources")
+
+    def folder_name(self, project: str) -> str:
+        """Return the name of the folders of a project's service: /etc/<name>, /var/lib/<name> and so on."""
+        return self.of or self.folder or project
 
     def in_series(self, series: str) -> Service:
         """Return the service as one series has it."""

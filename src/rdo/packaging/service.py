@@ -38,11 +38,12 @@ class _Writer:
     described: str  # the project whose description this is
     patterns: list[tuple[Subpackage, tuple[str, ...]]] = field(default_factory=list)
     placed_commands: dict[str, Subpackage] = field(default_factory=dict)
+    runners: dict[str, list[Subpackage]] = field(default_factory=dict)  # command -> who has units that run it
 
     @property
     def project(self) -> str:
-        """The project whose folders are used."""
-        return self.service.of or self.described
+        """The name of the folders that are used, most often the project's."""
+        return self.service.folder_name(self.described)
 
     @property
     def user(self) -> str:
@@ -66,6 +67,8 @@ class _Writer:
         self._configuration()
         if self.service.of is None:
             self._account_and_folders()
+        for folder in self.service.directories:
+            self._folder(folder)
         self._rights()
         self._httpd()
         self._placed_files()
@@ -142,7 +145,11 @@ class _Writer:
         return SpecError(f"packages/{self.described}/package.yaml {what}.")
 
     def _commands(self) -> None:
+        """List the commands: with the units that run them, or in the base package if several packages do."""
         available = library.commands(self.draft)
+        for name, subs in self.runners.items():
+            alone = all(sub is subs[0] for sub in subs)
+            self.placed_commands.setdefault(name, subs[0] if alone else self.base)
         for name in sorted(set(self.placed_commands) - set(available)):
             raise self._mistake(f"names the command {name}, which isn't there")
         for name in available:
@@ -165,7 +172,7 @@ class _Writer:
             return
         for unit in made:
             if unit.command is not None:
-                self.placed_commands.setdefault(unit.command, sub)
+                self.runners.setdefault(unit.command, []).append(sub)
             target = f"%{{_unitdir}}/{unit.filename}"
             if unit.text is None:
                 self._place(unit.filename, target)
@@ -212,7 +219,7 @@ class _Writer:
         self._generators(etc, share)
         self._upstream_data(etc)
         if self.service.of is None or self.service.defaults:
-            name = self.described
+            name = self.service.folder or self.described
             text = service_config.distribution_defaults(self.draft, self.project, self.service.defaults)
             if text is not None:
                 self._generated(self.base, f"{name}-dist.conf", text, f"{share}/{name}-dist.conf")
@@ -304,8 +311,7 @@ class _Writer:
     def _account_and_folders(self) -> None:
         for folder in (f"%{{_sharedstatedir}}/{self.project}", f"%{{_localstatedir}}/log/{self.project}"):
             self._folder(folder)
-        for folder in (f"%{{_sharedstatedir}}/{self.project}/tmp", *self.service.directories):
-            self._folder(folder)
+        self._folder(f"%{{_sharedstatedir}}/{self.project}/tmp")
         name = self.draft.package
         number = self._generated(
             self.base,

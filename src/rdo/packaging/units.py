@@ -48,8 +48,9 @@ def named(stated: str | Unit, service: Service, project: str, user: str) -> Name
     command = program.rpartition("/")[2]
     name = stated.name or f"{service.unit_prefix}{command}"
     path = program if program.startswith("/") else f"/usr/bin/{program}"
-    line = f"{path} {arguments}".rstrip() + _configuration(stated.config, service.of or project)
-    summary = stated.summary or f"OpenStack {(service.of or project).capitalize()}: {command}"
+    line = f"{path} {arguments}".rstrip() + _configuration(stated.config, service.folder_name(project))
+    what = name.removeprefix(service.unit_prefix).removesuffix("@")
+    summary = stated.summary or f"OpenStack {(service.of or project).capitalize()}: {what}"
     own = None if program.startswith("/") else command
     return NamedUnit(f"{name}.service", own, _text(stated, summary, line, user))
 

@@ -346,6 +346,33 @@ def test_instances_of_a_template_are_restarted() -> None:
     assert "%systemd_postun_with_restart keystone@*.service\n" in text
 
 
+def test_a_plugin_may_have_folders_of_its_own_as_well(tmp_path: Path) -> None:
+    service = {"of": "nova", "directories": ["%{_sharedstatedir}/extra"]}
+    text = described("keystone", tmp_path, service=service).text
+    assert "%dir %attr(0750, nova, nova) %{_sharedstatedir}/extra" in text
+    assert "mkdir -p %{buildroot}%{_sharedstatedir}/extra" in text
+
+
+def test_folders_may_have_another_name_than_the_project(tmp_path: Path) -> None:
+    made = described("keystone", tmp_path, service={"folder": "stone", "units": ["keystone-status"]})
+    assert "%config(noreplace) %attr(0640, root, stone) %{_sysconfdir}/stone/keystone.conf" in made.text
+    assert "%{_datadir}/stone/stone-dist.conf" in made.text
+    assert "%dir %attr(0750, stone, stone) %{_sharedstatedir}/stone\n" in made.text
+    accounts = next(s.content for s in made.sources if s.filename == "openstack-keystone.sysusers")
+    assert accounts is not None and b"u stone - " in accounts and b" /var/lib/stone " in accounts
+
+
+def test_a_command_of_several_packages_units_is_in_the_base_package(tmp_path: Path) -> None:
+    units = [{"run": f"keystone-status --{name}", "name": f"openstack-keystone-{name}"} for name in "ab"]
+    subs = [
+        {"name": unit["name"], "units": [unit, "keystone-manage"][: 2 - i]} for i, unit in enumerate(units)
+    ]
+    files = _files(described("keystone", tmp_path, service={"subpackages": subs}).text)
+    assert "%{_bindir}/keystone-status" in files[""]
+    assert "%{_bindir}/keystone-manage" in files["openstack-keystone-a"]
+    assert "%{_unitdir}/openstack-keystone-b.service" in files["openstack-keystone-b"]
+
+
 def _files(text: str) -> dict[str, list[str]]:
     """Return the %files lists of a spec by package, the main one's under ''."""
     lists: dict[str, list[str]] = {}

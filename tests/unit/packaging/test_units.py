@@ -51,3 +51,9 @@ def test_one_shots_are_not_restarted_and_programs_of_others_are_not_ours() -> No
 def test_files_beside_the_description_stay_as_they_are() -> None:
     unit = named("odd.timer", Service(), "x", "x")
     assert (unit.filename, unit.text) == ("odd.timer", None)
+
+
+def test_units_with_names_of_their_own_say_those() -> None:
+    unit = named(Unit(run="x-server --of a", name="openstack-x-a@"), Service(), "x", "x")
+    assert unit.filename == "openstack-x-a@.service"
+    assert unit.text is not None and "Description=OpenStack X: x-a\n" in unit.text
