@@ -123,7 +123,9 @@ class Service(Data):
     it is stated, else the main package.
     """
 
-    user: str | None = Field(default=None, description="account and group; the folders' name by default")
+    user: str | None = Field(
+        default=None, description="account and group; the folders' name by default. root: none is made"
+    )
     uid: int | None = Field(default=None, ge=1, lt=1000, description="EL's static uid and gid, if it has one")
     groups: tuple[str, ...] = Field(default=(), description="further groups of the account")
     home: str | None = Field(default=None, description="/var/lib/<project> by default")
@@ -133,6 +135,9 @@ class Service(Data):
     of: str | None = Field(
         default=None,
         description="the project whose account and folders it uses, as plugins do; it makes none then",
+    )
+    main: str | None = Field(
+        default=None, description="name of the main package, if it is not the source package's"
     )
     common: str | None = Field(
         default=None, description="name of the base package, if it is not the main one"
@@ -207,6 +212,10 @@ class PackageDescription(Data):
     )
     exclude: dict[DistName, str] = Field(
         default_factory=dict, description="canonical index name -> why it is not required at all"
+    )
+    needs: dict[DistName, str] = Field(
+        default_factory=dict,
+        description="canonical index name -> why it is required though upstream doesn't say so",
     )
     build_requires: tuple[str, ...] = Field(default=(), description="RPM dependencies that are not Python's")
     requires: tuple[str, ...] = Field(

@@ -27,17 +27,17 @@ def add(draft: Draft) -> None:
     inputs = draft.inputs
     draft.subpackages.append(
         Subpackage(
-            naming.python_package(inputs.metadata.dist),
+            draft.modules_name,
             summary_of(inputs.metadata, inputs.stated.summary),
             description_of(inputs.metadata, inputs.stated.description),
             tags=[
-                *_known_as(draft),
                 *(f"Requires:       {item}" for item in (*inputs.stated.requires, *through_extras(inputs))),
             ],
             file_list="%{pyproject_files}",
         )
     )
     _documents(draft)
+    _named_package(draft)
     _commands(draft)
     _data_files(draft)
     _extras(draft)
@@ -45,15 +45,24 @@ def add(draft: Draft) -> None:
     _translations(draft)
 
 
-def _known_as(draft: Draft) -> list[str]:
-    """Provide the source package's name, where users know a program or plugin by it: diskimage-builder."""
-    project = draft.inputs.project
-    is_service = draft.inputs.stated.service is not None or (
-        project is not None and project.type == "service"
+def _named_package(draft: Draft) -> None:
+    """Add a package of the source's own name, where users know that, for commands and all beside modules."""
+    inputs = draft.inputs
+    if inputs.stated.service is not None or inputs.project is None:
+        return
+    if inputs.project.package is None or draft.package.startswith("python-"):
+        return
+    draft.subpackages.insert(
+        0,
+        Subpackage(
+            draft.package,
+            summary_of(inputs.metadata, inputs.stated.summary),
+            description_of(inputs.metadata, inputs.stated.description),
+            tags=[f"Requires:       {draft.modules_name} = {EVR}"],
+            files=[f"%license {name}" for name in first_licence(draft)],
+            main=True,
+        ),
     )
-    if is_service or draft.package.startswith("python-"):
-        return []
-    return [f"Provides:       {draft.package} = {EVR}"]
 
 
 def _documents(draft: Draft) -> None:
@@ -83,7 +92,7 @@ def _installed_commands(draft: Draft) -> list[str]:
 
 def _commands(draft: Draft) -> None:
     if draft.inputs.stated.service is None:
-        draft.modules.files += [f"%{{_bindir}}/{name}" for name in commands(draft)]
+        draft.subpackages[0].files += [f"%{{_bindir}}/{name}" for name in commands(draft)]
 
 
 def _data_files(draft: Draft) -> None:
@@ -112,9 +121,9 @@ def _data_files(draft: Draft) -> None:
     for target in rows:
         if target in etc:
             name = target.lstrip("/").removeprefix("etc/")
-            draft.modules.files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
+            draft.subpackages[0].files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
         else:
-            draft.modules.files.append(below_prefix(target))
+            draft.subpackages[0].files.append(below_prefix(target))
 
 
 def _own_folders(draft: Draft, rows: Iterable[str]) -> list[str]:
@@ -176,7 +185,7 @@ def _extras(draft: Draft) -> None:
         needs = inputs.statements.of_extra(inputs.metadata, extra)
         # an extra may be made of others; RPM's generators leave those out
         parts = {part for need in needs if need.dist == dist for part in need.extras}
-        required = [naming.python_package(dist)]
+        required = [draft.modules_name]
         required += [naming.extra_package(dist, part) for part in extras if part in parts - {extra}]
         draft.subpackages.append(
             Subpackage(
@@ -196,7 +205,7 @@ def _tests(draft: Draft) -> None:
     plugin = inputs.project is not None and inputs.project.type == "tempest-plugin"
     if not folders or inputs.stated.tests is False or plugin:
         return
-    modules = naming.python_package(inputs.metadata.dist)
+    modules = draft.modules_name
     paths = [f"{draft.sitedir}/{folder}" for folder in folders]
     draft.modules.files += [f"%exclude {path}" for path in paths]
     draft.subpackages.append(

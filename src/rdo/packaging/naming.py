@@ -46,6 +46,19 @@ def python_package(dist: str) -> str:
     return f"python3-{_bare(dist)}"
 
 
+def modules_package(dist: str, source: str) -> str:
+    """Return the name of the binary package with the modules of a source package.
+
+    It follows the source package where the data names that (horizon's is python-django-horizon).
+
+    >>> modules_package("horizon", "python-django-horizon"), modules_package("nova", "openstack-nova")
+    ('python3-django-horizon', 'python3-nova')
+    """
+    if source.startswith("python-"):
+        return f"python3-{source.removeprefix('python-')}"
+    return python_package(dist)
+
+
 def extra_package(dist: str, extra: str) -> str:
     """Return the name of the subpackage of an extra: ``python3-oslo-messaging+kafka``."""
     return f"{python_package(dist)}+{canonicalize_name(extra)}"

@@ -80,7 +80,7 @@ class _Writer:
 
     def _packages(self) -> None:
         service = self.service
-        if self.draft.package.startswith("python-"):
+        if service.main is None and self.draft.package.startswith("python-"):
             # a plugin that is known as a library: its settings lie with its modules
             self.main = self.base = self.draft.modules
             self.main.tags += further_names(service)
@@ -98,7 +98,10 @@ class _Writer:
     def _main_package(self) -> None:
         inputs, service = self.draft.inputs, self.service
         self.main = self._package(
-            self.draft.package, summary_of(inputs.metadata, inputs.stated.summary), service, main=True
+            service.main or self.draft.package,
+            summary_of(inputs.metadata, inputs.stated.summary),
+            service,
+            main=service.main is None,
         )
         self.main.description = description_of(inputs.metadata, inputs.stated.description)
         others = [self.main]
@@ -108,7 +111,7 @@ class _Writer:
             self.base = self._package(service.common, f"{self.title}: what its packages have in common")
             self.main.tags.append(tag("Requires", f"{self.base.name} = {EVR}"))
             others.append(self.base)
-        self.base.tags.append(tag("Requires", f"{self.draft.modules.name} = {EVR}"))
+        self.base.tags.append(tag("Requires", f"{self.draft.modules_name} = {EVR}"))
         self.draft.subpackages[:0] = others
 
     def _package(
@@ -313,13 +316,8 @@ class _Writer:
             self._folder(folder)
         self._folder(f"%{{_sharedstatedir}}/{self.project}/tmp")
         name = self.draft.package
-        number = self._generated(
-            self.base,
-            f"{name}.sysusers",
-            templates.sysusers(self.project, self.service, self.title),
-            f"%{{_sysusersdir}}/{name}.conf",
-        )
-        self._compat_scriptlet(self.base, number)
+        if self.user != "root":
+            self._account(name)
         self._generated(
             self.base,
             f"{name}.tmpfiles",
@@ -336,6 +334,15 @@ class _Writer:
         )
         self.base.tags.append(tag("Requires", "logrotate"))
         self.draft.natives.add("systemd-rpm-macros")
+
+    def _account(self, name: str) -> None:
+        number = self._generated(
+            self.base,
+            f"{name}.sysusers",
+            templates.sysusers(self.project, self.service, self.title),
+            f"%{{_sysusersdir}}/{name}.conf",
+        )
+        self._compat_scriptlet(self.base, number)
 
     def _folder(self, folder: str) -> None:
         self._install(f"mkdir -p %{{buildroot}}{folder}")

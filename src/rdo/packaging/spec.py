@@ -32,7 +32,8 @@ EVR = "%{?epoch:%{epoch}:}%{version}-%{release}"
 class Subpackage:
     """A binary package of a spec: its preamble, its files, and its scriptlets.
 
-    A scriptlet is its section, its lines, and the condition that it is there for (None: always).
+    A scriptlet is its section (a trigger's with what it is for: ``transfiletriggerin -- /usr/share/x``), its
+    lines, and the condition that it is there for (None: always).
     """
 
     name: str
@@ -62,12 +63,17 @@ class Draft:
     after_install: list[str] = field(default_factory=list)
     subpackages: list[Subpackage] = field(default_factory=list)
     runtime_at_build: bool = False
+    save_files: tuple[str, ...] = ("'*'",)
 
     @property
     def modules(self) -> Subpackage:
         """The package with the Python modules."""
-        name = naming.python_package(self.inputs.metadata.dist)
-        return next(item for item in self.subpackages if item.name == name)
+        return next(item for item in self.subpackages if item.name == self.modules_name)
+
+    @property
+    def modules_name(self) -> str:
+        """The name of the package with the Python modules, as the source package's is."""
+        return naming.modules_package(self.inputs.metadata.dist, self.package)
 
     @property
     def sitedir(self) -> str:
@@ -187,7 +193,8 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
     for sub in draft.subpackages:
         for section, lines, condition in sub.scriptlets:
             name = "" if sub.main else f" -n {sub.name}"
-            body = (f"%{section}{name}", *lines)
+            word, _, arguments = section.partition(" ")
+            body = (f"%{word}{name} {arguments}".rstrip(), *lines)
             yield from (*body, "") if condition is None else (f"%if {condition}", *body, "%endif", "")
     for sub in draft.subpackages:
         name = "" if sub.main else f" -n {sub.name}"
@@ -283,7 +290,7 @@ def _build(draft: Draft) -> Iterable[str]:
 def _install(draft: Draft) -> Iterable[str]:
     yield from ("%install", "%pyproject_install")
     yield from _relaxed_metadata(draft)
-    yield "%pyproject_save_files '*'"
+    yield f"%pyproject_save_files {' '.join(draft.save_files)}"
     yield from draft.after_install
     yield from draft.inputs.stated.install
     yield ""

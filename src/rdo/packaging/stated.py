@@ -43,8 +43,14 @@ class Statements:
         self._descriptions = descriptions or {}
 
     def runtime(self, metadata: Metadata) -> list[Stated]:
-        """Return what a package requires without any of its extras."""
-        return list(self._read(metadata.dist, metadata.requires_dist, ""))
+        """Return what a package requires without any of its extras, its description's ``needs`` included."""
+        stated = list(self._read(metadata.dist, metadata.requires_dist, ""))
+        description = self._descriptions.get(metadata.dist)
+        if description is not None:
+            known = {item.dist for item in stated}
+            more = sorted(set(description.needs) - known)
+            stated += [Stated(name, name, SpecifierSet(), frozenset()) for name in more]
+        return stated
 
     def of_extra(self, metadata: Metadata, extra: str) -> list[Stated]:
         """Return what an extra requires beyond that."""

@@ -140,13 +140,6 @@ def test_tests_stay_where_a_plugin_of_tempest_is_made_of_them() -> None:
     assert generate(replace(inputs, project=plugin)).subpackages == ("python3-os-vif",)
 
 
-def test_a_program_is_found_by_the_name_that_users_know() -> None:
-    inputs = inputs_of("os-vif")
-    named = replace(inputs, node=inputs.node.model_copy(update={"package": "os-vif"}))
-    assert "Provides:       os-vif = %{?epoch:%{epoch}:}%{version}-%{release}" in generate(named).text
-    assert "Provides:" not in generate(inputs).text
-
-
 def test_commands_of_all_kinds_are_listed() -> None:
     points = {"gui_scripts": {"show": "a:b"}, "wsgi_scripts": {"serve": "a:c"}}
     text = generate(changed("tomlkit", entry_points=points)).text
@@ -371,6 +364,40 @@ def test_a_command_of_several_packages_units_is_in_the_base_package(tmp_path: Pa
     assert "%{_bindir}/keystone-status" in files[""]
     assert "%{_bindir}/keystone-manage" in files["openstack-keystone-a"]
     assert "%{_unitdir}/openstack-keystone-b.service" in files["openstack-keystone-b"]
+
+
+def test_a_service_of_root_has_no_account_of_its_own(tmp_path: Path) -> None:
+    made = described("keystone", tmp_path, service={"user": "root", "units": ["keystone-status"]})
+    assert not any("sysusers" in s.filename for s in made.sources)
+    unit = next(s.content for s in made.sources if s.filename == "openstack-keystone-status.service")
+    assert unit is not None and b"User=root" in unit
+
+
+def test_the_main_package_may_have_another_name_than_the_source(tmp_path: Path) -> None:
+    text = described("keystone", tmp_path, service={"main": "identity"}).text
+    assert "%package -n identity\n" in text
+    assert "" not in _files(text)
+
+
+def test_a_source_that_users_know_by_name_makes_a_package_of_that_name() -> None:
+    inputs = inputs_of("oslo-config")
+    assert inputs.project is not None
+    named = replace(
+        inputs,
+        project=inputs.project.model_copy(update={"package": "oslo-tools"}),
+        node=inputs.node.model_copy(update={"package": "oslo-tools"}),
+        description=None,
+    )
+    text = generate(named).text
+    files = _files(text)
+    assert "%{_bindir}/oslo-config-generator" in files[""]
+    assert "%{_bindir}/oslo-config-generator" not in files["python3-oslo-config"]
+    assert "Requires:       python3-oslo-config = %{?epoch" in text[: text.index("%description")]
+
+
+def test_what_a_description_needs_is_required(tmp_path: Path) -> None:
+    inputs = with_description("tomlkit", needs={"pymemcache": "it imports it"})
+    assert [item.dist for item in inputs.statements.runtime(inputs.metadata)] == ["pymemcache"]
 
 
 def _files(text: str) -> dict[str, list[str]]:
