@@ -93,12 +93,13 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
     :raises RequirementError: a requirement that RPM can't express
     :raises SpecError: a description that doesn't fit the sdist, or names a file that isn't there
     """
-    from rdo.packaging import library, service
+    from rdo.packaging import dashboard, library, service
 
     draft = _draft(inputs)
     library.add(draft)
     if inputs.stated.service is not None:
         service.add(draft)
+    dashboard.add(draft)
     natives = {*draft.natives, *inputs.stated.build_requires}
     required = build_requirements(inputs, draft.languages, natives)
     if draft.runtime_at_build:

@@ -72,3 +72,30 @@ group={user} lang=C.UTF-8 locale=C.UTF-8 display-name=%{{GROUP}}
     </Directory>
 </VirtualHost>
 """
+
+
+def dashboard_site() -> str:
+    """Return httpd's configuration of the dashboard at /dashboard; its log is httpd's own."""
+    return """\
+# The dashboard in httpd, at /dashboard. Its settings are in /etc/openstack-dashboard.
+
+WSGIDaemonProcess dashboard processes=3 threads=10 lang=C.UTF-8 locale=C.UTF-8 display-name=%{GROUP}
+WSGIScriptAlias /dashboard /usr/share/openstack-dashboard/openstack_dashboard/wsgi.py \\
+    process-group=dashboard application-group=%{GLOBAL}
+Alias /dashboard/static /usr/share/openstack-dashboard/static
+
+<Directory /usr/share/openstack-dashboard/openstack_dashboard>
+    <Files wsgi.py>
+        Require all granted
+    </Files>
+</Directory>
+
+<Directory /usr/share/openstack-dashboard/static>
+    Options None
+    Require all granted
+    <IfModule mod_expires.c>
+        ExpiresActive On
+        ExpiresDefault "access plus 1 day"
+    </IfModule>
+</Directory>
+"""

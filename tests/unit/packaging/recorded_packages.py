@@ -6,6 +6,7 @@ Record one anew: ``python -m tests.unit.packaging.recorded_packages SDIST UPLOAD
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import date
 from pathlib import Path
@@ -27,6 +28,8 @@ HERE = Path(__file__).parent
 DISTRIBUTION = HERE.parents[2] / "distribution"
 
 _SERVICES = ("keystone",)
+_PLUGINS = ("heat-dashboard",)
+_DASHBOARD = re.compile(r"[^/]+/(local/)?(conf|enabled|local_settings\.d)/")
 _LIBRARIES = (
     "keystoneauth",
     "os-vif",
@@ -61,12 +64,12 @@ def release() -> Release:
         name: Project(
             name=name,
             dist=_DISTS.get(name, canonicalize_name(name)),
-            type="service" if name in _SERVICES else "library",
+            type="service" if name in _SERVICES else "horizon-plugin" if name in _PLUGINS else "library",
             repository=f"openstack/{name}",
             version="1.0",
             commit="0" * 40,
         )
-        for name in (*_SERVICES, *_LIBRARIES)
+        for name in (*_SERVICES, *_PLUGINS, *_LIBRARIES)
     }
     pins = {name: (Pin(version="99", origin="constraints"),) for name in ("oauthlib", "requests-kerberos")}
     return Release(
@@ -133,6 +136,7 @@ def record(sdist: Path, uploaded: str) -> None:
     inspection = inspect(source, metadata)
     files = [name for name in metadata.files if "/" not in name]
     files += [name for name in metadata.files if name.startswith("doc/source/")][:1]
+    files += [name for name in metadata.files if _DASHBOARD.match(name)]
     short = metadata.model_copy(update={"files": tuple(files), "description": metadata.description[:3000]})
     lock = SourceLock(
         dist=metadata.dist,

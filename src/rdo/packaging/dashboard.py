@@ -1,0 +1,206 @@
+"""The dashboard: horizon's Django project below /usr/share, and the panels that plugins add to it.
+
+The project is no Python package of the system: it lives in /usr/share/openstack-dashboard with its settings
+in /etc/openstack-dashboard, and its static files are collected and compressed when it is built. Installing
+or removing a plugin does that again, by a trigger that runs once at the end of a transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rdo.distribution.description import Service
+from rdo.packaging import library, templates
+from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.spec import EVR, Draft, Subpackage
+
+MODULE = "openstack_dashboard"
+SHARE = "%{_datadir}/openstack-dashboard"
+PROJECT = f"{SHARE}/{MODULE}"
+ETC = "%{_sysconfdir}/openstack-dashboard"
+STATE = "%{_sharedstatedir}/openstack-dashboard"
+_ENABLED = f"{PROJECT}/local/enabled"
+_SNIPPETS = f"{ETC}/local_settings.d"
+# Upstream's example with what a host under httpd needs; the rest is as upstream says.
+_SETTINGS = (
+    ("DEBUG = .*", "DEBUG = False"),
+    ("#COMPRESS_OFFLINE = .*", "COMPRESS_OFFLINE = True"),
+    ("#ALLOWED_HOSTS = .*", 'ALLOWED_HOSTS = ["localhost"]\\nWEBROOT = "/dashboard/"'),
+    ("LOCAL_PATH = .*", 'LOCAL_PATH = "/var/lib/openstack-dashboard"'),
+    ("OPENSTACK_KEYSTONE_URL = .*", 'OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3" % OPENSTACK_HOST'),
+)
+
+
+def add(draft: Draft) -> None:
+    """Add what the project of the dashboard, or a plugin of it, has besides its Python modules."""
+    inputs = draft.inputs
+    if MODULE in inputs.inspection.modules:
+        _Project(draft).add()
+    elif inputs.project is not None and inputs.project.type == "horizon-plugin":
+        _add_plugin(draft)
+
+
+class _Project:
+    """The main package of horizon's description gets the Django project."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.main = next(sub for sub in draft.subpackages if sub.name == "openstack-dashboard")
+        self.services = draft.inputs.platform.services
+        self.group = self.services.get("httpd_group", "apache")
+
+    def add(self) -> None:
+        draft = self.draft
+        draft.runtime_at_build = True
+        draft.save_files = tuple(name for name in draft.inputs.inspection.modules if name != MODULE)
+        moved = f"%{{buildroot}}{draft.sitedir}/{MODULE}"
+        self._do(
+            "# the project moves to where it is run from",
+            f"mkdir -p %{{buildroot}}{SHARE} %{{buildroot}}{_SNIPPETS}",
+            f"cp -a {moved} %{{buildroot}}{SHARE}/",
+            f"rm -r {moved}",
+            f"find %{{buildroot}}{SHARE} -name __pycache__ -prune -exec rm -r {{}} +",
+            f"install -p -m 0755 manage.py %{{buildroot}}{SHARE}/manage.py",
+        )
+        self._configuration()
+        self._static()
+        self._httpd()
+        self._folders()
+        elsewhere = [file for sub in draft.subpackages if sub is not self.main for file in sub.files]
+        inside = [file for file in elsewhere if file.startswith(f"{PROJECT}/")]
+        self.main.files += [f"%dir {SHARE}", f"{SHARE}/manage.py", PROJECT, f"{SHARE}/static"]
+        self.main.files += [f"%exclude {file}" for file in inside]
+
+    def _do(self, *lines: str) -> None:
+        self.draft.after_install += lines
+
+    def _configuration(self) -> None:
+        """Move policies and settings to /etc; the project finds them there by links."""
+        local = f"{PROJECT}/local"
+        self._do(
+            f"cp -a %{{buildroot}}{PROJECT}/conf/. %{{buildroot}}{ETC}/",
+            f"cp -a %{{buildroot}}{local}/local_settings.d/. %{{buildroot}}{_SNIPPETS}/",
+            f"rm -r %{{buildroot}}{PROJECT}/conf %{{buildroot}}{local}/local_settings.d",
+            f"ln -s {ETC} %{{buildroot}}{PROJECT}/conf",
+            f"ln -s {_SNIPPETS} %{{buildroot}}{local}/local_settings.d",
+            "sed \\",
+            *(f"  -e '{_replace(old, new)}' \\" for old, new in _SETTINGS),
+            f"  {MODULE}/local/local_settings.py.example > local_settings",
+            f"install -p -m 0640 local_settings %{{buildroot}}{ETC}/local_settings",
+        )
+        self.main.files += [
+            f"%dir %attr(0750, root, {self.group}) {ETC}",
+            f"%dir %attr(0750, root, {self.group}) {_SNIPPETS}",
+            _config_line(f"{ETC}/local_settings", self.group),
+        ]
+        folders = set()
+        for name in self.draft.inputs.metadata.files:
+            path = _policy(name) or _snippet(name, examples=True)
+            if path is not None and name.startswith(f"{MODULE}/"):
+                self.main.files.append(_config_line(f"{ETC}/{escape(path)}", self.group))
+                folders.add(path.rpartition("/")[0])
+        self.main.files += [
+            f"%dir %attr(0750, root, {self.group}) {ETC}/{folder}"
+            for folder in sorted(folders - {"", "local_settings.d"})
+        ]
+
+    def _static(self) -> None:
+        """Collect and compress with the settings that are installed, apart from the host's own secret."""
+        settings = f"%{{buildroot}}{PROJECT}/local/local_settings.py"
+        self._do(
+            f"sed \"s|^LOCAL_PATH = .*|LOCAL_PATH = '$PWD'|\" local_settings > {settings}",
+            f"export PYTHONPATH=%{{buildroot}}{self.draft.sitedir}",
+            "export PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0",
+            *(
+                f"%{{python3}} %{{buildroot}}{SHARE}/manage.py {command}"
+                for command in ("check", "collectstatic --noinput --clear -v0", "compress --force")
+            ),
+            "unset PYTHONDONTWRITEBYTECODE",
+            f"ln -sf {ETC}/local_settings {settings}",
+            "# httpd's account can't write byte-code there",
+            f"%{{python3}} -m compileall -q -s %{{buildroot}} --invalidation-mode checked-hash "
+            f"%{{buildroot}}{PROJECT} || :",
+        )
+        paths = f"-- {_ENABLED} {_SNIPPETS}"
+        again = [
+            f"%{{__python3}} {SHARE}/manage.py {command} || :"
+            for command in ("collectstatic --noinput --clear -v0", "compress --force -v0")
+        ]
+        plugins = f"ls {_ENABLED}/_*.py {_SNIPPETS}/_*.py 2>/dev/null | grep -qv __init__"
+        with_plugins = [f"if {plugins}; then", *(f"  {line}" for line in again), "fi"]
+        self.main.scriptlets += [(f"transfiletriggerin {paths}", with_plugins, None)]
+        self.main.scriptlets += [(f"transfiletriggerpostun {paths}", again, None)]
+
+    def _httpd(self) -> None:
+        folder = self.services.get("httpd_confdir", "/etc/httpd/conf.d")
+        self._generated("openstack-dashboard.conf", templates.dashboard_site(), folder)
+        service = Service(user=self.services.get("httpd_user", "apache"))
+        text = templates.logrotate("horizon", service)
+        self._generated("openstack-dashboard.logrotate", text, "%{_sysconfdir}/logrotate.d")
+        self.main.tags.append("Requires:       logrotate")
+
+    def _generated(self, filename: str, text: str, folder: str) -> None:
+        number = self.draft.add_source(filename, text.encode())
+        target = f"{folder}/{filename.removesuffix('.logrotate')}"
+        self._do(f"install -p -D -m 0644 %{{SOURCE{number}}} %{{buildroot}}{target}")
+        self.main.files.append(f"%config(noreplace) {target}")
+
+    def _folders(self) -> None:
+        user = self.services.get("httpd_user", "apache")
+        for folder in (STATE, "%{_localstatedir}/log/horizon"):
+            self._do(f"mkdir -p %{{buildroot}}{folder}")
+            self.main.files.append(f"%dir %attr(0750, {user}, {self.group}) {folder}")
+
+
+def _replace(old: str, new: str) -> str:
+    """Return sed's command for a line of settings; % is RPM's too."""
+    return f"s|^{old}|{new.replace('%', '%%')}|"
+
+
+def _add_plugin(draft: Draft) -> None:
+    """Add the package that switches a plugin's panels on, and brings its policies and settings."""
+    inputs = draft.inputs
+    group = inputs.platform.services.get("httpd_group", "apache")
+    main = Subpackage(
+        draft.package,
+        summary_of(inputs.metadata, inputs.stated.summary),
+        description_of(inputs.metadata, inputs.stated.description),
+        tags=[f"Requires:       {draft.modules_name} = {EVR}", "Requires:       openstack-dashboard"],
+        files=[f"%license {name}" for name in library.first_licence(draft)],
+        main=True,
+    )
+    for source, target in _placed(draft):
+        draft.after_install.append(f"install -p -D -m 0644 {escape(source)} %{{buildroot}}{target}")
+        main.files.append(_config_line(target, group) if target.startswith(ETC) else target)
+    # byte-code of them is made on the host, as it is of all settings
+    draft.subpackages.insert(0, main)
+
+
+def _placed(draft: Draft) -> Iterator[tuple[str, str]]:
+    """Yield the files of a plugin that the dashboard has to find, and their places there."""
+    roots = tuple(name.replace(".", "/").partition("/")[0] + "/" for name in draft.inputs.inspection.modules)
+    for name in draft.inputs.metadata.files:
+        if not name.startswith(roots) or re.search(r"/tests?/", name):
+            continue
+        if match := re.fullmatch(r"[^/]+/(?:local/)?enabled/(_[^/]+\.py)", name):
+            if match.group(1) != "__init__.py":
+                yield name, f"{_ENABLED}/{escape(match.group(1))}"
+        elif (path := _policy(name) or _snippet(name)) is not None:
+            yield name, f"{ETC}/{escape(path)}"
+
+
+def _policy(name: str) -> str | None:
+    match = re.fullmatch(r"[^/]+/conf/((?:.+/)?[^./][^/]*)", name)
+    return match.group(1) if match else None
+
+
+def _snippet(name: str, *, examples: bool = False) -> str | None:
+    match = re.fullmatch(r"[^/]+/(?:local/)?(local_settings\.d/_[^/]+\.py(\.example)?)", name)
+    if match is None or match.group(1).endswith("__init__.py") or (match.group(2) and not examples):
+        return None
+    return match.group(1)
+
+
+def _config_line(path: str, group: str) -> str:
+    return f"%config(noreplace) %attr(0640, root, {group}) {path}"
