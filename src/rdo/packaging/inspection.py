@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 20
+INSPECTION_VERSION = 21
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -43,6 +43,7 @@ _NOT_MODULE_WORDS = """
     bench benchmark benchmarks build ci contrib devtools dist doc docs etc example examples extras playbooks
     releasenotes requirements roles sample samples scripts spec specs test testing tests tools typings
 """
+_GENERATOR_NAMES = ("-config-generator.conf", "-policy-generator.conf")
 _NOT_MODULES = frozenset(_NOT_MODULE_WORDS.split())
 _DOC_FILE = re.compile(r"(readme|changelog|changes|history|news|authors|contributors)(\.\w+)*", re.IGNORECASE)
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice)([-._].*)?", re.IGNORECASE)
@@ -106,13 +107,16 @@ def _wanted(name: str) -> bool:
         return is_text or base in ("setup.py", "setup.cfg", "pyproject.toml")
     if folder.endswith(".egg-info"):
         return base in ("top_level.txt", "namespace_packages.txt")
-    return base.endswith((".conf", ".ini")) and _generator_folder(folder)
+    return base.endswith((".conf", ".ini")) and _may_be_generators(folder, base)
 
 
-def _generator_folder(folder: str) -> bool:
-    """Tell whether a folder may have inputs of oslo's generators; the places vary between projects."""
+def _may_be_generators(folder: str, base: str) -> bool:
+    """Tell whether a file may be an input of oslo's generators; the places vary between projects."""
     parts = folder.split("/")
-    return parts[0] in ("config-generator", "etc", "tools") and len(parts) <= 3
+    if parts[0] in ("config-generator", "etc", "tools"):
+        return len(parts) <= 3
+    # beside the modules their names say it: aodh/cmd/aodh-config-generator.conf
+    return base.endswith(_GENERATOR_NAMES) and not _NOT_MODULES.intersection(parts)
 
 
 class _Inspector:
@@ -337,7 +341,8 @@ class _Inspector:
             if not (name.endswith((".conf", ".ini")) and re.search(r"^namespace\s*=", text, re.M)):
                 continue
             made = re.search(r"^output_file\s*=\s*(\S+)", text, re.M)
-            output = (made.group(1) if made else posixpath.basename(name)).removesuffix(".sample")
+            usual = posixpath.basename(name).replace("-config-generator.conf", ".conf")
+            output = (made.group(1) if made else usual).removesuffix(".sample")
             if not output.startswith("etc/"):
                 output = posixpath.basename(output)
             (policy if "policy" in name else config).append((name, output))

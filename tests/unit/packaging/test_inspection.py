@@ -128,6 +128,17 @@ def test_translations_generators_and_documents(tmp_path: Path) -> None:
     assert found.licence_text == ("Apache-2.0", "LICENSE")
 
 
+def test_inputs_of_generators_may_lie_beside_modules(tmp_path: Path) -> None:
+    text = "[DEFAULT]\nnamespace = thing\n"
+    places = (
+        "thing/cmd/thing-config-generator.conf",
+        "thing/tests/other-config-generator.conf",
+        "thing/x.conf",
+    )
+    found = seen(tmp_path, {"thing/__init__.py": "", **dict.fromkeys(places, text)})
+    assert found.config_generators == (("thing/cmd/thing-config-generator.conf", "thing.conf"),)
+
+
 def test_results_are_kept_by_content_and_damage_is_mended(tmp_path: Path) -> None:
     source = sdist(tmp_path, {"thing/__init__.py": ""})
     metadata = read_metadata(source)
