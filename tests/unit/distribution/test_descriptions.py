@@ -57,13 +57,18 @@ def units(name: str, service: Service) -> list[str]:
 
 def binary_packages(name: str) -> list[str]:
     """Return the packages of a description; tests, translations and docs are there if the sdist has them."""
-    package, modules = source_package(name), naming.python_package(dist_of(name))
+    package = source_package(name)
+    modules = naming.modules_package(dist_of(name), package)
     made = [modules, f"{modules}-tests", f"{package}-doc", naming.lang_package(dist_of(name))]
     stated = DESCRIPTIONS[name]
     made += [naming.extra_package(dist_of(name), extra) for extra in stated.extras or ()]
     if stated.service is not None:
         service = stated.service
-        made += [package, *service.provides, *([] if service.common is None else [service.common])]
+        made += [
+            service.main or package,
+            *service.provides,
+            *([] if service.common is None else [service.common]),
+        ]
         for sub in service.subpackages:
             made += [sub.name, *sub.provides]
     return list(dict.fromkeys(made))
