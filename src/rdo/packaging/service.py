@@ -148,8 +148,13 @@ class _Writer:
         return SpecError(f"packages/{self.described}/package.yaml {what}.")
 
     def _commands(self) -> None:
-        """List the commands: with the units that run them, or in the base package if several packages do."""
+        """List the commands: with what runs them, or in the base package if several packages do."""
         available = library.commands(self.draft)
+        sites = {site.package for site in self.service.httpd}
+        if len(sites) == 1:
+            # the same application, for other servers than httpd
+            scripts = self.draft.inputs.metadata.entry_points.get("wsgi_scripts", {})
+            self.placed_commands = dict.fromkeys(scripts, self._named(*sites)) | self.placed_commands
         for name, subs in self.runners.items():
             alone = all(sub is subs[0] for sub in subs)
             self.placed_commands.setdefault(name, subs[0] if alone else self.base)

@@ -400,6 +400,22 @@ def test_what_a_description_needs_is_required(tmp_path: Path) -> None:
     assert [item.dist for item in inputs.statements.runtime(inputs.metadata)] == ["pymemcache"]
 
 
+def test_commands_of_wsgi_go_with_the_site(tmp_path: Path) -> None:
+    site = {
+        "name": "keystone",
+        "port": 5000,
+        "module": "keystone.wsgi.api",
+        "package": "openstack-keystone-api",
+    }
+    inputs = with_description(
+        "keystone", service={"httpd": [site], "subpackages": [{"name": "openstack-keystone-api"}]}
+    )
+    points = {**inputs.metadata.entry_points, "wsgi_scripts": {"keystone-wsgi": "keystone.x:y"}}
+    metadata = inputs.metadata.model_copy(update={"entry_points": points})
+    files = _files(generate(replace(inputs, metadata=metadata)).text)
+    assert "%{_bindir}/keystone-wsgi" in files["openstack-keystone-api"]
+
+
 def _files(text: str) -> dict[str, list[str]]:
     """Return the %files lists of a spec by package, the main one's under ''."""
     lists: dict[str, list[str]] = {}
