@@ -372,7 +372,8 @@ class _Writer:
             if application.module.partition(".")[0] not in modules:
                 raise self._mistake(f"names the module {application.module}, which isn't there")
             filename = f"wsgi-{application.name}.conf"
-            text = templates.httpd_site(self.project, self.service, application)
+            script = self._script(application.module)
+            text = templates.httpd_site(self.project, self.service, application, script)
             number = self.draft.add_source(filename, text.encode())
             target = f"%{{_datadir}}/{self.project}/{filename}"
             self._install(
@@ -385,6 +386,13 @@ class _Writer:
             if sites and not any("_unitdir" in line for line in sub.files):
                 # nothing else runs it
                 sub.tags += [tag("Requires", item) for item in ("httpd", "python3-mod_wsgi")]
+
+    def _script(self, module: str) -> str:
+        """Return the file of a module below site-packages; a package may be one itself."""
+        path = module.replace(".", "/")
+        files = self.draft.inputs.metadata.files
+        itself = f"{path}/__init__.py" in files and f"{path}.py" not in files
+        return f"{path}/__init__.py" if itself else f"{path}.py"
 
     def _placed_files(self) -> None:
         for placed in self.service.files:

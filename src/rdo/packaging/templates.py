@@ -41,14 +41,16 @@ def logrotate(project: str, service: Service) -> str:
     )
 
 
-def httpd_site(project: str, service: Service, application: HttpdApplication) -> str:
+def httpd_site(project: str, service: Service, application: HttpdApplication, path: str) -> str:
     """Return httpd's configuration of a WSGI application; ``@SITELIB@`` is set when it is installed.
+
+    :param path: the application's file, below site-packages
 
     Its errors and accesses go to httpd's own logs: httpd opens logs as root, and the service's log folder
     can be written by the service's account.
     """
     user = service.user or project
-    script = f"@SITELIB@/{application.module.replace('.', '/')}.py"
+    script = f"@SITELIB@/{path}"
     folder = script.rpartition("/")[0]
     group = f"{application.name}-public" if application.name == project else application.name
     return f"""\

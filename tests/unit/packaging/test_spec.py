@@ -416,6 +416,18 @@ def test_commands_of_wsgi_go_with_the_site(tmp_path: Path) -> None:
     assert "%{_bindir}/keystone-wsgi" in files["openstack-keystone-api"]
 
 
+def test_a_package_may_be_a_site_itself(tmp_path: Path) -> None:
+    inputs = with_description(
+        "keystone", service={"httpd": [{"name": "k", "port": 1, "module": "keystone.wsgi"}]}
+    )
+    metadata = inputs.metadata.model_copy(
+        update={"files": (*inputs.metadata.files, "keystone/wsgi/__init__.py")}
+    )
+    made = generate(replace(inputs, metadata=metadata))
+    site = next(s.content for s in made.sources if s.filename == "wsgi-k.conf")
+    assert site is not None and b"WSGIScriptAlias / @SITELIB@/keystone/wsgi/__init__.py\n" in site
+
+
 def _files(text: str) -> dict[str, list[str]]:
     """Return the %files lists of a spec by package, the main one's under ''."""
     lists: dict[str, list[str]] = {}
