@@ -73,8 +73,8 @@ def test_a_plugin_brings_its_modules_and_the_dashboard() -> None:
 
 
 def test_translations_for_django_are_compiled_inside_the_modules() -> None:
-    text = generate(plugin()).text
-    assert 'msgfmt -o "${po%.po}.mo" "$po"' in text
+    text = generate(plugin("heat_dashboard/locale/de/LC_MESSAGES/django.po")).text
+    assert "mo=_modules/heat_dashboard/locale/${po#heat_dashboard/locale/}" in text
     assert "-lang" not in text
 
 
