@@ -54,7 +54,10 @@ class _Project:
         draft = self.draft
         draft.runtime_at_build = True
         draft.save_files = tuple(name for name in draft.inputs.inspection.modules if name != MODULE)
-        moved = f"%{{buildroot}}{draft.sitedir}/{MODULE}"
+        place = f"{draft.sitedir}/{MODULE}"
+        moved = f"%{{buildroot}}{place}"
+        modules = draft.modules
+        modules.files = [line for line in modules.files if not line.startswith(f"{place}/")]
         self._do(
             "# the project moves to where it is run from",
             f"mkdir -p %{{buildroot}}{SHARE} %{{buildroot}}{_SNIPPETS}",
