@@ -31,6 +31,27 @@ _SETTINGS = (
     ("OPENSTACK_KEYSTONE_URL = .*", 'OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3" % OPENSTACK_HOST'),
 )
 
+_COLLECT = "collectstatic --noinput --clear -v0"
+# Where the cache can't be reached, upstream's command leaves parts out in silence: there is no memcached in
+# builds, and scriptlets may have no network.
+_COMPRESS = """\
+#!/usr/bin/python3
+# Compresses the dashboard's static files as `manage.py compress --force` does, without memcached.
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openstack_dashboard.settings")
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+django.setup()
+call_command("compress", force=True, verbosity=0)
+"""
+
 
 def add(draft: Draft) -> None:
     """Add what the project of the dashboard, or a plugin of it, has besides its Python modules."""
@@ -72,8 +93,10 @@ class _Project:
         self._folders()
         elsewhere = [file for sub in draft.subpackages if sub is not self.main for file in sub.files]
         inside = [file for file in elsewhere if file.startswith(f"{PROJECT}/")]
-        self.main.files += [f"%dir {SHARE}", f"{SHARE}/manage.py", PROJECT, f"{SHARE}/static"]
+        self.main.files += [f"%dir {SHARE}", f"{SHARE}/manage.py", f"{SHARE}/compress.py", PROJECT]
         self.main.files += [f"%exclude {file}" for file in inside]
+        # made again on the host, with what plugins add
+        self.main.files.append(f"%verify(not md5 size mtime) {SHARE}/static")
 
     def _do(self, *lines: str) -> None:
         self.draft.after_install += lines
@@ -111,13 +134,15 @@ class _Project:
     def _static(self) -> None:
         """Collect and compress with the settings that are installed, apart from the host's own secret."""
         settings = f"%{{buildroot}}{PROJECT}/local/local_settings.py"
+        number = self.draft.add_source("compress.py", _COMPRESS.encode())
         self._do(
+            f"install -p -m 0755 %{{SOURCE{number}}} %{{buildroot}}{SHARE}/compress.py",
             f"sed \"s|^LOCAL_PATH = .*|LOCAL_PATH = '$PWD'|\" local_settings > {settings}",
             f"export PYTHONPATH=%{{buildroot}}{self.draft.sitedir}",
             "export PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0",
             *(
-                f"%{{python3}} %{{buildroot}}{SHARE}/manage.py {command}"
-                for command in ("check", "collectstatic --noinput --clear -v0", "compress --force")
+                f"%{{python3}} %{{buildroot}}{SHARE}/{command}"
+                for command in ("manage.py check", f"manage.py {_COLLECT}", "compress.py")
             ),
             "unset PYTHONDONTWRITEBYTECODE",
             f"ln -sf {ETC}/local_settings {settings}",
@@ -127,8 +152,7 @@ class _Project:
         )
         paths = f"-- {_ENABLED} {_SNIPPETS}"
         again = [
-            f"%{{__python3}} {SHARE}/manage.py {command} || :"
-            for command in ("collectstatic --noinput --clear -v0", "compress --force -v0")
+            f"%{{__python3}} {SHARE}/{command} || :" for command in (f"manage.py {_COLLECT}", "compress.py")
         ]
         plugins = f"ls {_ENABLED}/_*.py {_SNIPPETS}/_*.py 2>/dev/null | grep -qv __init__"
         with_plugins = [f"if {plugins}; then", *(f"  {line}" for line in again), "fi"]
@@ -154,6 +178,11 @@ class _Project:
         for folder in (STATE, "%{_localstatedir}/log/horizon"):
             self._do(f"mkdir -p %{{buildroot}}{folder}")
             self.main.files.append(f"%dir %attr(0750, {user}, {self.group}) {folder}")
+        # manage.py, run by root, would make one that httpd's account can't read
+        key = f"{STATE}/.secret_key_store"
+        made = f"head -c 48 /dev/urandom | base64 -w 0 | install -m 0600 -o {user} -g {self.group} /dev/stdin"
+        self.main.scriptlets.append(("post", [f"test -e {key} || {made} {key}"], None))
+        self.main.files.append(f"%ghost %attr(0600, {user}, {self.group}) {key}")
 
 
 def _replace(old: str, new: str) -> str:

@@ -109,17 +109,25 @@ def test_the_project_lives_below_share_with_its_settings_in_etc(tmp_path: Path) 
     assert "%pyproject_save_files horizon\n" in text
     listed = part(text, "%files -n openstack-dashboard").splitlines()
     share = "%{_datadir}/openstack-dashboard"
-    assert {f"{share}/manage.py", f"{share}/openstack_dashboard", f"{share}/static"} <= set(listed)
+    assert {f"{share}/manage.py", f"{share}/openstack_dashboard"} <= set(listed)
+    assert f"%verify(not md5 size mtime) {share}/static" in listed
     private = "%config(noreplace) %attr(0640, root, apache) %{_sysconfdir}/openstack-dashboard"
     assert f"{private}/local_settings" in listed
     assert f"{private}/nova_policy.yaml" in listed
     assert f"{private}/local_settings.d/_10_theme.py.example" in listed
 
 
+def test_the_secret_is_made_on_the_host_for_httpds_account(tmp_path: Path) -> None:
+    text = dashboard(tmp_path)
+    key = "%{_sharedstatedir}/openstack-dashboard/.secret_key_store"
+    assert f"test -e {key} || " in part(text, "%post -n openstack-dashboard")
+    assert f"%ghost %attr(0600, apache, apache) {key}" in part(text, "%files -n openstack-dashboard")
+
+
 def test_static_files_are_compressed_when_it_is_built_and_once_after_plugins(tmp_path: Path) -> None:
     text = dashboard(tmp_path)
     built = text[text.index("%install") : text.index("%check")]
-    assert built.index("manage.py collectstatic") < built.index("manage.py compress --force")
+    assert built.index("manage.py collectstatic") < built.rindex("openstack-dashboard/compress.py\n")
     paths = f"{_LOCAL} %{{_sysconfdir}}/openstack-dashboard/local_settings.d"
     for trigger in ("transfiletriggerin", "transfiletriggerpostun"):
         assert f"%{trigger} -n openstack-dashboard -- {paths}\n" in text
