@@ -5,19 +5,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 
 from rdo.distribution.description import Service, Unit
 from rdo.distribution.description import Subpackage as PartOfService
 from rdo.packaging import library, service_config, templates, units
-from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.prose import description_of, summary_of
 from rdo.packaging.service_parts import documentation, further_names, listed, tag
+from rdo.packaging.service_settings import Settings
+from rdo.packaging.service_steps import Steps
 from rdo.packaging.spec import EVR, Draft, Subpackage, own_file
-from rdo.packaging.spec_model import SpecError
-
-# What the generated spec carries to run oslo's generators.
-_OPTION_FILES = Path(__file__).parent / "carried" / "option_files.py"
 
 
 def add(draft: Draft) -> None:
@@ -49,13 +45,10 @@ class _Writer:
     def user(self) -> str:
         return self.service.user or self.project
 
-    @cached_property
-    def made(self) -> list[service_config.Made]:
-        """What upstream's generators make of options."""
-        inputs = self.draft.inputs
-        return service_config.generated(
-            inputs.inspection, self.project, self.service.generators, inputs.metadata.files
-        )
+    @property
+    def steps(self) -> Steps:
+        """What lays files into the packages."""
+        return Steps(self.draft, self.described)
 
     @property
     def title(self) -> str:
@@ -64,11 +57,11 @@ class _Writer:
     def add(self) -> None:
         self._packages()
         self._commands()
-        self._configuration()
+        Settings(self.steps, self.service, self.project, self.user, self.base, self.patterns).add()
         if self.service.of is None:
             self._account_and_folders()
         for folder in self.service.directories:
-            self._folder(folder)
+            self.steps.folder(self.base, folder, self.user)
         self._rights()
         self._httpd()
         self._placed_files()
@@ -142,10 +135,7 @@ class _Writer:
         for sub in self.draft.subpackages:
             if sub.name == name:
                 return sub
-        raise self._mistake(f"names the subpackage {name}, which isn't there")
-
-    def _mistake(self, what: str) -> SpecError:
-        return SpecError(f"packages/{self.described}/package.yaml {what}.")
+        raise self.steps.mistake(f"names the subpackage {name}, which isn't there")
 
     def _commands(self) -> None:
         """List the commands: with what runs them, or in the base package if several packages do."""
@@ -159,7 +149,7 @@ class _Writer:
             alone = all(sub is subs[0] for sub in subs)
             self.placed_commands.setdefault(name, subs[0] if alone else self.base)
         for name in sorted(set(self.placed_commands) - set(available)):
-            raise self._mistake(f"names the command {name}, which isn't there")
+            raise self.steps.mistake(f"names the command {name}, which isn't there")
         for name in available:
             self.placed_commands.get(name, self.base).files.append(f"%{{_bindir}}/{name}")
 
@@ -183,16 +173,16 @@ class _Writer:
                 self.runners.setdefault(unit.command, []).append(sub)
             target = f"%{{_unitdir}}/{unit.filename}"
             if unit.text is None:
-                self._place(unit.filename, target)
+                self.steps.place(unit.filename, target)
                 sub.files.append(target)
             else:
-                self._generated(sub, unit.filename, unit.text, target)
+                self.steps.generated(sub, unit.filename, unit.text, target)
         joined = " ".join(unit.filename for unit in made)
-        self._scriptlet(sub, "post", f"%systemd_post {joined}")
-        self._scriptlet(sub, "preun", f"%systemd_preun {joined}")
+        self.steps.scriptlet(sub, "post", f"%systemd_post {joined}")
+        self.steps.scriptlet(sub, "preun", f"%systemd_preun {joined}")
         # of a template (x@.service) it is the instances that run
         running = joined.replace("@.", "@*.")
-        self._scriptlet(sub, "postun", f"%systemd_postun_with_restart {running}")
+        self.steps.scriptlet(sub, "postun", f"%systemd_postun_with_restart {running}")
         sub.tags.append("%{?systemd_requires}")
         self.draft.natives.add("systemd-rpm-macros")
 
@@ -201,136 +191,26 @@ class _Writer:
         names = list(groups)
         if not names:
             return
-        text = "".join(f"m {self.user} {name}\n" for name in names)
-        target = f"%{{_sysusersdir}}/{sub.name}.conf"
-        number = self._generated(sub, f"{sub.name}.sysusers", text, target)
-        self._compat_scriptlet(sub, number)
+        self.steps.accounts(sub, sub.name, "".join(f"m {self.user} {name}\n" for name in names))
         self.draft.requires_exclude |= {rf"group\\({name}\\)" for name in names}
-
-    def _compat_scriptlet(self, sub: Subpackage, number: int) -> None:
-        """Make accounts where rpm doesn't do it from sysusers.d: 4.19 does, and the one of EL 9 is older."""
-        sub.scriptlets.append(
-            ("pre", [f"%sysusers_create_compat %{{SOURCE{number}}}"], "0%{?rhel} && 0%{?rhel} < 10")
-        )
-        sub.tags.append("%{?sysusers_requires_compat}")
-
-    # configuration
-
-    def _configuration(self) -> None:
-        etc, share = f"%{{_sysconfdir}}/{self.project}", f"%{{_datadir}}/{self.project}"
-        folders = [f"{etc}/{name}" for name in self.service.config_directories]
-        if self.service.of is None:
-            folders = [etc, f"{etc}/{self.project}.conf.d", *folders]
-            self.base.files.append(f"%dir {share}")
-        self.base.files += [f"%dir %attr(0750, root, {self.user}) {folder}" for folder in folders]
-        self._install(f"mkdir -p {' '.join('%{buildroot}' + folder for folder in (*folders, share))}")
-        self._generators(etc, share)
-        self._upstream_data(etc)
-        if self.service.of is None or self.service.defaults:
-            name = self.service.folder or self.described
-            text = service_config.distribution_defaults(self.draft, self.project, self.service.defaults)
-            if text is not None:
-                self._generated(self.base, f"{name}-dist.conf", text, f"{share}/{name}-dist.conf")
-
-    def _generators(self, etc: str, share: str) -> None:
-        policies = self.draft.inputs.inspection.policy_generators
-        wanted: list[tuple[str, str, Subpackage, str]] = []  # input, place, package, its line in %files
-        for one in self.made:
-            sub, target = self._owner(one.target), f"{etc}/{one.target}"
-            wanted.append((one.source, target, sub, service_config.config_line(target, self.user)))
-            wanted.append((one.source, f"{share}/{one.schema}", sub, f"{share}/{one.schema}"))
-        name = "policy" if self.service.of is None else f"{self.described}-policy"
-        for source, _ in policies[:1]:
-            target = f"{share}/{name}.yaml.sample"
-            wanted.append((source, target, self.base, target))
-        if wanted:
-            self._generate([(source, target) for source, target, _, _ in wanted])
-        for _, _, sub, line in wanted:
-            sub.files.append(line)
-        for one in self.made:
-            if self.service.of is not None and one.is_read_with_the_service:
-                self._read_with_the_service(self._owner(one.target), etc, one.target)
-
-    def _generate(self, wanted: Iterable[tuple[str, str]]) -> None:
-        """Run the generators. They note the names of their outputs, so those must be the same everywhere."""
-        self.draft.runtime_at_build = True
-        rows = [(source, f"generated-{target.rpartition('/')[2]}", target) for source, target in wanted]
-        number = self.draft.add_source("option_files.py", _OPTION_FILES.read_bytes())
-        arguments = " \\\n  ".join(f"{escape(source)} {made}" for source, made, _ in rows)
-        self._install(
-            "# generated by the installed code itself, so that they fit this very version",
-            f"PYTHONPATH=%{{buildroot}}{self.draft.sitedir} PYTHONDONTWRITEBYTECODE=1 \\",
-            f"%{{python3}} %{{SOURCE{number}}} \\\n  {arguments}",
-            *(f"install -p -D -m 0644 {made} %{{buildroot}}{target}" for _, made, target in rows),
-        )
-
-    def _read_with_the_service(self, sub: Subpackage, etc: str, name: str) -> None:
-        """Let the programs of the service that this is a plugin of read the plugin's file after their own."""
-        folder = f"{etc}/{self.project}.conf.d"
-        self._install(f"mkdir -p %{{buildroot}}{folder}", f"ln -s ../{name} %{{buildroot}}{folder}/{name}")
-        sub.files.append(f"{folder}/{name}")
-
-    def _owner(self, relative: str) -> Subpackage:
-        """Return the package that a file below /etc/<project> goes to."""
-        for sub, patterns in self.patterns:
-            if service_config.belongs(relative, patterns):
-                return sub
-        return self.base
-
-    def _upstream_data(self, etc: str) -> None:
-        """List the wheel's data files; those of the service's own folder are configuration.
-
-        What upstream has in that folder and doesn't install comes as well.
-        """
-        inside = []
-        for target in library.data_files(self.draft):
-            name = target.lstrip("/")
-            if name.startswith(f"etc/{self.project}/"):
-                inside.append(name.removeprefix(f"etc/{self.project}/"))
-            elif name.startswith("etc/"):
-                path = f"%{{_sysconfdir}}/{escape(name.removeprefix('etc/'))}"
-                self.base.files.append(f"%config(noreplace) {path}")
-            else:
-                self.base.files.append(library.below_prefix(target))
-        more = list(service_config.further_settings(self.draft, self.project, inside))
-        for relative in more:
-            source = escape(f"etc/{self.project}/{relative}")
-            self._install(f"install -p -D -m 0640 {source} %{{buildroot}}{etc}/{escape(relative)}")
-        stated = {stated.target for stated in self.service.files}
-        for relative in sorted({*inside, *more}):
-            path, owner = f"{etc}/{escape(relative)}", self._owner(relative)
-            line = service_config.config_line(path, self.user)
-            if line not in owner.files and path not in stated:
-                owner.files.append(line)
-        self._folders_inside(etc, [*inside, *more])
-
-    def _folders_inside(self, etc: str, names: Iterable[str]) -> None:
-        made = [one.target for one in self.made]
-        folders = {name.rpartition("/")[0] for name in (*names, *made) if "/" in name}
-        for folder in sorted(folders - set(self.service.config_directories)):
-            parts = folder.split("/")
-            for depth in range(1, len(parts) + 1):
-                line = f"%dir %attr(0750, root, {self.user}) {etc}/{escape('/'.join(parts[:depth]))}"
-                if line not in self.base.files:
-                    self.base.files.append(line)
 
     # account, folders, logs
 
     def _account_and_folders(self) -> None:
         for folder in (f"%{{_sharedstatedir}}/{self.project}", f"%{{_localstatedir}}/log/{self.project}"):
-            self._folder(folder)
-        self._folder(f"%{{_sharedstatedir}}/{self.project}/tmp")
+            self.steps.folder(self.base, folder, self.user)
+        self.steps.folder(self.base, f"%{{_sharedstatedir}}/{self.project}/tmp", self.user)
         name = self.draft.package
         if self.user != "root":
-            self._account(name)
-        self._generated(
+            self.steps.accounts(self.base, name, templates.sysusers(self.project, self.service, self.title))
+        self.steps.generated(
             self.base,
             f"{name}.tmpfiles",
             templates.tmpfiles(self.project, self.service),
             f"%{{_tmpfilesdir}}/{name}.conf",
         )
-        self._scriptlet(self.base, "post", f"%tmpfiles_create %{{_tmpfilesdir}}/{name}.conf")
-        self._generated(
+        self.steps.scriptlet(self.base, "post", f"%tmpfiles_create %{{_tmpfilesdir}}/{name}.conf")
+        self.steps.generated(
             self.base,
             f"{name}.logrotate",
             templates.logrotate(self.project, self.service),
@@ -340,19 +220,6 @@ class _Writer:
         self.base.tags.append(tag("Requires", "logrotate"))
         self.draft.natives.add("systemd-rpm-macros")
 
-    def _account(self, name: str) -> None:
-        number = self._generated(
-            self.base,
-            f"{name}.sysusers",
-            templates.sysusers(self.project, self.service, self.title),
-            f"%{{_sysusersdir}}/{name}.conf",
-        )
-        self._compat_scriptlet(self.base, number)
-
-    def _folder(self, folder: str) -> None:
-        self._install(f"mkdir -p %{{buildroot}}{folder}")
-        self.base.files.append(f"%dir %attr(0750, {self.user}, {self.user}) {folder}")
-
     def _rights(self) -> None:
         derived = service_config.sudo_rights(self.draft, self.project, self.user)
         stated = None if self.service.sudoers is None else own_file(self.draft.inputs, self.service.sudoers)
@@ -361,7 +228,7 @@ class _Writer:
             return
         target = f"%{{_sysconfdir}}/sudoers.d/{self.described}"
         marks = "%config(noreplace) %attr(0440, root, root) "
-        self._generated(self.base, f"{self.described}.sudoers", text, target, marks=marks, mode="0440")
+        self.steps.generated(self.base, f"{self.described}.sudoers", text, target, marks=marks, mode="0440")
         self.base.tags.append(tag("Requires", "sudo"))
 
     # httpd, other files
@@ -370,13 +237,13 @@ class _Writer:
         modules = self.draft.inputs.inspection.modules
         for application in self.service.httpd:
             if application.module.partition(".")[0] not in modules:
-                raise self._mistake(f"names the module {application.module}, which isn't there")
+                raise self.steps.mistake(f"names the module {application.module}, which isn't there")
             filename = f"wsgi-{application.name}.conf"
             script = self._script(application.module)
             text = templates.httpd_site(self.project, self.service, application, script)
             number = self.draft.add_source(filename, text.encode())
             target = f"%{{_datadir}}/{self.project}/{filename}"
-            self._install(
+            self.steps.install(
                 f"sed 's|@SITELIB@|{self.draft.sitedir}|' %{{SOURCE{number}}} > %{{buildroot}}{target}",
                 f"touch -r %{{SOURCE{number}}} %{{buildroot}}{target}",
             )
@@ -396,42 +263,5 @@ class _Writer:
 
     def _placed_files(self) -> None:
         for placed in self.service.files:
-            self._place(placed.source, placed.target, mode=placed.mode, upstream=placed.upstream)
+            self.steps.place(placed.source, placed.target, mode=placed.mode, upstream=placed.upstream)
             self._named(placed.package).files.append(listed(placed))
-
-    # small steps
-
-    def _generated(
-        self, sub: Subpackage, filename: str, text: str, target: str, *, marks: str = "", mode: str = "0644"
-    ) -> int:
-        """Add a file that is made here and return the number of its Source tag."""
-        number = self.draft.add_source(filename, text.encode())
-        self._install(f"install -p -D -m {mode} %{{SOURCE{number}}} %{{buildroot}}{target}")
-        sub.files.append(f"{marks}{target}")
-        return number
-
-    def _place(self, name: str, target: str, *, mode: str = "0644", upstream: bool = False) -> None:
-        """Install a file of ours, or the sdist's own."""
-        if upstream:
-            there = self.draft.inputs.metadata.files
-            if any(item.startswith(f"{name}/") for item in there):
-                self._install(f"mkdir -p %{{buildroot}}{target}")
-                self._install(f"cp -rp {escape(name)}/. %{{buildroot}}{target}/")
-                return
-            if name not in there:
-                raise self._mistake(f"names {name}, which isn't in the sdist")
-            origin = escape(name)
-        else:
-            number = self.draft.add_source(name, own_file(self.draft.inputs, name))
-            origin = f"%{{SOURCE{number}}}"
-        self._install(f"install -p -D -m {mode} {origin} %{{buildroot}}{target}")
-
-    def _install(self, *lines: str) -> None:
-        self.draft.after_install += lines
-
-    def _scriptlet(self, sub: Subpackage, section: str, line: str) -> None:
-        for name, lines, _ in sub.scriptlets:
-            if name == section:
-                lines.append(line)
-                return
-        sub.scriptlets.append((section, [line], None))
