@@ -187,11 +187,15 @@ class _Writer:
         self.draft.natives.add("systemd-rpm-macros")
 
     def _memberships(self, sub: Subpackage, groups: Iterable[str]) -> None:
-        """Let the account join groups. Who makes them first doesn't matter, so they are no requirements."""
+        """Let the account join groups where a subpackage is installed."""
         names = list(groups)
         if not names:
             return
         self.steps.accounts(sub, sub.name, "".join(f"m {self.user} {name}\n" for name in names))
+        self._require_no_groups(names)
+
+    def _require_no_groups(self, names: Iterable[str]) -> None:
+        """Leave out that the groups which the account joins are required: whoever is first makes them."""
         self.draft.requires_exclude |= {rf"group\\({name}\\)" for name in names}
 
     # account, folders, logs
@@ -203,6 +207,7 @@ class _Writer:
         name = self.draft.package
         if self.user != "root":
             self.steps.accounts(self.base, name, templates.sysusers(self.project, self.service, self.title))
+            self._require_no_groups(self.service.groups)
         self.steps.generated(
             self.base,
             f"{name}.tmpfiles",

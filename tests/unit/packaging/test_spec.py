@@ -241,6 +241,7 @@ def test_a_service_with_daemons(tmp_path: Path) -> None:
     assert accounts is not None
     assert b"u keystone 163 " in accounts
     assert b"m keystone nobody" in accounts
+    assert "%global __requires_exclude ^(group\\\\(nobody\\\\))$" in made.text
 
 
 def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(tmp_path: Path) -> None:
