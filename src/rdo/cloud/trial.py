@@ -106,7 +106,20 @@ def _published(paths: Paths, platform: Platform, series: str) -> _Published:
     files = published_rpms(show(paths, platform.name, series).path)
     cache = paths.metadata / "rpms"
     infos = [read_rpm(file.path, sha256=file.sha256, cache=cache) for file in files]
-    return _Published(series, tuple(info for info in infos if info.arch != "src"))
+    return _Published(series, tuple(together([info for info in infos if info.arch != "src"])))
+
+
+def together(infos: Sequence[RpmInfo]) -> list[RpmInfo]:
+    """Leave out packages that say that they conflict with others of them, and what needs those."""
+    names = {info.name for info in infos}
+    left = [info for info in infos if names.isdisjoint(text.split()[0] for text in info.conflicts)]
+    gone = [info for info in infos if info not in left]
+    while gone:
+        offered = {provide.split()[0] for info in left for provide in (info.name, *info.provides)}
+        lost = {provide.split()[0] for info in gone for provide in (info.name, *info.provides)} - offered
+        gone = [info for info in left if any(text.split()[0] in lost for text in info.requires)]
+        left = [info for info in left if info not in gone]
+    return left
 
 
 def _fresh_host(

@@ -221,6 +221,9 @@ class PackageDescription(Data):
     requires: tuple[str, ...] = Field(
         default=(), description="RPM dependencies of the package with the modules, not Python's"
     )
+    conflicts: tuple[str, ...] = Field(
+        default=(), description="packages that can't be installed with the one that has the modules"
+    )
     patches: tuple[str, ...] = Field(default=(), description="beside package.yaml, in their order")
     prepare: tuple[str, ...] = Field(default=(), description="shell lines at the end of %prep")
     environment: dict[str, str] = Field(

@@ -32,6 +32,7 @@ def add(draft: Draft) -> None:
             description_of(inputs.metadata, inputs.stated.description),
             tags=[
                 *(f"Requires:       {item}" for item in (*inputs.stated.requires, *through_extras(inputs))),
+                *(f"Conflicts:      {item}" for item in inputs.stated.conflicts),
             ],
             file_list="%{pyproject_files}",
         )
