@@ -7,7 +7,7 @@ from rdo.cloud.trial import Checked, Trial, together
 
 
 def rpm(name: str, **fields: tuple[str, ...]) -> RpmInfo:
-    return RpmInfo(name=name, version="1", sha256=name, **fields)  # type: ignore[arg-type]
+    return RpmInfo(name=name, version="1", sha256=name, **fields)
 
 
 def test_what_conflicts_is_left_out_with_what_needs_it() -> None:
