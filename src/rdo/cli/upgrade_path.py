@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rdo.building.rpminfo import RpmInfo
     from rdo.common.paths import Paths
+    from rdo.distribution.load import Distribution
     from rdo.repository.upgrade import UpgradePath
 
 app = typer.Typer()
@@ -51,13 +52,15 @@ def upgrade_path(
             {
                 "upgraded": found.upgraded,
                 "replaced": found.replaced,
+                "same": found.same,
+                "left": found.left,
                 "findings": [finding.as_json() for finding in found.findings],
             }
         )
     else:
         _show(found)
     if write:
-        _write(paths, new, found, before)
+        _write(distribution, new, found, before)
     if found.findings:
         raise typer.Exit(1)
 
@@ -74,23 +77,34 @@ def _published(paths: Paths, platform: str, series: str) -> list[RpmInfo]:
 def _show(found: UpgradePath) -> None:
     for old, new in found.replaced:
         print(f"{old}: {new} takes its place")
+    for nevra in found.left:
+        print(f"{nevra}: the platform's own is taken from now on")
     for finding in found.findings:
         print(f"{finding.kind}: {finding}")
     print(
-        f"{len(found.upgraded)} packages are upgraded, {len(found.replaced)} replaced;"
+        f"{len(found.upgraded)} packages are upgraded, {len(found.same)} are the same,"
+        f" {len(found.replaced)} are replaced, {len(found.left)} left to the platform;"
         f" {len(found.findings) or 'no'} findings"
     )
 
 
-def _write(paths: Paths, series: str, found: UpgradePath, before: list[RpmInfo]) -> None:
+def _write(distribution: Distribution, series: str, found: UpgradePath, before: list[RpmInfo]) -> None:
+    """Add orphans to the data, but none of a name that some platform has for a package of its own."""
     import sys
 
     from rdo.common.files import write_atomically
     from rdo.distribution.obsoletes import load_obsoletes, render_obsoletes
+    from rdo.packaging.naming import python_package
 
-    target = paths.distribution / "releases" / f"{series}.obsoletes"
+    target = distribution.path / "releases" / f"{series}.obsoletes"
+    provided = [distribution.platform(name).provides for name in distribution.platforms()]
+    theirs = {python_package(dist) for provides in provided for dist in provides}
     orphans = {finding.package for finding in found.findings if finding.kind == "orphan"}
-    added = {info.name: f"{info.epoch or 0}:{info.version}" for info in before if info.nevra in orphans}
+    added = {
+        info.name: f"{info.epoch or 0}:{info.version}"
+        for info in before
+        if info.nevra in orphans and info.name not in theirs
+    }
     if added:
         write_atomically(target, render_obsoletes(load_obsoletes(target) | added))
     print(f"{len(added)} added to {target}", file=sys.stderr)

@@ -1,7 +1,8 @@
 """Whether hosts get from one series to the next by plain ``dnf upgrade``.
 
-A host may have every package of the old repository. Each must be upgraded to a higher version, or another
-package must take its place (Obsoletes); none may stay behind because something that it needs went away.
+A host may have every package of the old repository. Each must be upgraded to a higher version or have the
+same one still; else another package must take its place (Obsoletes), or the platform have one of its name.
+None may stay behind because something that it needs went away.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ _INSTALLED = -10
 class UpgradePath:
     """What becomes of the packages of one repository with the next one.
 
-    ``upgraded`` and ``replaced`` are pairs of NEVRAs, old and new; ``findings`` say what goes wrong.
+    ``upgraded`` and ``replaced`` are pairs of NEVRAs, old and new; ``same`` have one version in both, and
+    ``left`` are the platform's alone from now on; ``findings`` say what goes wrong.
     """
 
-    upgraded: tuple[tuple[str, str], ...]
-    replaced: tuple[tuple[str, str], ...]
-    findings: tuple[Finding, ...]
+    upgraded: tuple[tuple[str, str], ...] = ()
+    replaced: tuple[tuple[str, str], ...] = ()
+    same: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def upgrade_path(
@@ -41,10 +45,11 @@ def upgrade_path(
     """
     before = sorted((info for info in old if info.arch != "src"), key=lambda info: info.nevra)
     after = [info for info in new if info.arch != "src"]
-    known = {info.sha256 or info.nevra for info in after}
-    before = [info for info in before if (info.sha256 or info.nevra) not in known]
+    unchanged = {info.nevra for info in before} & {info.nevra for info in after}
+    same = sorted(unchanged)
+    before = [info for info in before if info.nevra not in unchanged]
     if not before:
-        return UpgradePath((), (), ())
+        return UpgradePath(same=tuple(same))
     universe = Universe(architecture)
     universe.add(platform_records)
     universe.add(after, priority=1)
@@ -54,8 +59,9 @@ def upgrade_path(
         if info.name not in newest or universe.compare(info, newest[info.name]) > 0:
             newest[info.name] = info
     obsoleted = universe.obsoleted(before)
+    theirs = {info.name for info in platform_records}
     findings: list[Finding] = []
-    upgraded, replaced = [], []
+    upgraded, replaced, left = [], [], []
     for info in before:
         successor = newest.get(info.name)
         if successor is not None and universe.compare(successor, info) > 0:
@@ -64,13 +70,20 @@ def upgrade_path(
             replaced.append((info.nevra, obsoleted[info.nevra].nevra))
         elif successor is not None:
             findings.append(_lower(info, successor))
+        elif info.name in theirs or _without_extra(info.name) in theirs:
+            left.append(info.nevra)
         else:
             findings.append(_orphan(info))
-    known_bad = {finding.package for finding in findings}
+    stay = {*left, *(finding.package for finding in findings)}
     for info in universe.held_back(before):
-        if info.nevra not in known_bad:
+        if info.nevra not in stay:
             findings.append(_held_back(info, newest.get(info.name), universe))
-    return UpgradePath(tuple(upgraded), tuple(replaced), tuple(sorted(findings)))
+    return UpgradePath(tuple(upgraded), tuple(replaced), tuple(same), tuple(left), tuple(sorted(findings)))
+
+
+def _without_extra(name: str) -> str:
+    """Return the package that a package of an extra or of tests belongs to."""
+    return name.partition("+")[0].removesuffix("-tests")
 
 
 def _lower(old: RpmInfo, new: RpmInfo) -> Finding:

@@ -37,6 +37,7 @@ def test_what_goes_up_or_is_replaced_is_fine() -> None:
         ("oslo-1-1.noarch", "oslo-2-1.noarch"),
     )
     assert found.replaced == (("nova-network-32-1.noarch", "nova-33-1.noarch"),)
+    assert found.same == ("same-1-1.noarch",)
 
 
 def test_lower_versions_count_with_their_epoch() -> None:
@@ -45,14 +46,20 @@ def test_lower_versions_count_with_their_epoch() -> None:
     found = path(old, new)
     assert [(f.package, f.kind) for f in found.findings] == [
         ("a-2-1.noarch", "lower-version"),
-        ("c-3-1.noarch", "lower-version"),
     ]
+    assert found.same == ("c-3-1.noarch",), "built anew, it is the same for hosts"
     assert "not higher" in found.findings[0].reason
 
 
 def test_what_nobody_continues_is_an_orphan() -> None:
     found = path([rpm("a"), rpm("b")], [rpm("b", "2", obsoletes=("a < 1",))])
     assert [(f.package, f.kind) for f in found.findings] == [("a-1-1.noarch", "orphan")]
+
+
+def test_what_the_platform_has_is_left_to_it() -> None:
+    found = path([rpm("python3", "3.14"), rpm("python3+x", "3.14"), rpm("python3-tests", "3.14")], [rpm("b")])
+    assert found.findings == ()
+    assert len(found.left) == 3
 
 
 def test_what_would_stay_since_its_successor_cannot_be_had_is_told() -> None:
@@ -64,5 +71,5 @@ def test_what_would_stay_since_its_successor_cannot_be_had_is_told() -> None:
 
 
 def test_nothing_old_is_nothing_to_do() -> None:
-    assert path([], [rpm("a")]) == UpgradePath((), (), ())
-    assert path([rpm("a")], [rpm("a")]) == UpgradePath((), (), ())
+    assert path([], [rpm("a")]) == UpgradePath()
+    assert path([rpm("a")], [rpm("a")]) == UpgradePath(same=("a-1-1.noarch",))
