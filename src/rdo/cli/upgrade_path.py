@@ -97,8 +97,10 @@ def _write(distribution: Distribution, series: str, found: UpgradePath, before: 
     from rdo.packaging.naming import python_package
 
     target = distribution.path / "releases" / f"{series}.obsoletes"
-    provided = [distribution.platform(name).provides for name in distribution.platforms()]
-    theirs = {python_package(dist) for provides in provided for dist in provides}
+    platforms = [distribution.platform(name) for name in distribution.platforms()]
+    theirs = {
+        python_package(dist) for platform in platforms for dist in platform.provides.keys() - platform.own
+    }
     orphans = {finding.package for finding in found.findings if finding.kind == "orphan"}
     added = {
         info.name: f"{info.epoch or 0}:{info.version}"
