@@ -230,6 +230,10 @@ class PackageDescription(Data):
         default_factory=dict, description="variables while the wheel is built"
     )
     install: tuple[str, ...] = Field(default=(), description="shell lines at the end of %install")
+    installs: tuple[str, ...] = Field(
+        default=(),
+        description="files that the wheel has and the sdist doesn't show; absolute, RPM macros allowed",
+    )
     leave_out: tuple[str, ...] = Field(
         default=(), description="what the wheel installs and nobody needs: below the prefix, or etc/; globs"
     )

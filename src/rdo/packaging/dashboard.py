@@ -8,7 +8,7 @@ or removing a plugin does that again, by a trigger that runs once at the end of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rdo.distribution.description import Service
 from rdo.packaging import library, templates
@@ -31,7 +31,7 @@ _SETTINGS = (
     ("OPENSTACK_KEYSTONE_URL = .*", 'OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3" % OPENSTACK_HOST'),
 )
 
-_COLLECT = "collectstatic --noinput --clear -v0"
+_COLLECT = "collectstatic --noinput -v0"
 # Where the cache can't be reached, upstream's command leaves parts out in silence: there is no memcached in
 # builds, and scriptlets may have no network.
 _COMPRESS = """\
@@ -51,6 +51,16 @@ settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.Loc
 django.setup()
 call_command("compress", force=True, verbosity=0)
 """
+
+
+# What the dashboard's own stylesheets stand on. Its Sass compiler takes each plugin's alone, and many plugins
+# still count on variables that another stylesheet has set, as an earlier compiler let them.
+_SASS = (
+    "/{{ THEME_DIR }}/{{ THEME }}/variables",
+    "/dashboard/scss/variables",
+    "/horizon/lib/bootstrap_scss/scss/bootstrap/mixins",
+    "/dashboard/scss/mixins",
+)
 
 
 def add(draft: Draft) -> None:
@@ -202,11 +212,28 @@ def _add_plugin(draft: Draft) -> None:
         files=[f"%license {name}" for name in library.first_licence(draft)],
         main=True,
     )
-    for source, target in _placed(draft):
+    placed = list(_placed(draft))
+    _stylesheets(draft, [source for source, _ in placed if "/enabled/" in source])
+    for source, target in placed:
         draft.after_install.append(f"install -p -D -m 0644 {escape(source)} %{{buildroot}}{target}")
         main.files.append(_config_line(target, group) if target.startswith(ETC) else target)
     # byte-code of them is made on the host, as it is of all settings
     draft.subpackages.insert(0, main)
+
+
+def _stylesheets(draft: Draft, panels: Sequence[str]) -> None:
+    """Let each stylesheet that a panel adds import what the dashboard's own do."""
+    if not any(re.search(r"/static/.+\.scss$", name) for name in draft.inputs.metadata.files):
+        return
+    names = " ".join(escape(name) for name in panels)
+    imports = "".join(f'@import "{path}";\\n' for path in _SASS)
+    draft.before_wheel += [
+        "# stylesheets import what they use, or the dashboard can't compile them",
+        f"added=$(sed -n '/ADD_SCSS_FILES/,/]/p' {names} | grep -o \"[^'\\\" ]*[.]scss\" | sort -u)",
+        "for scss in $added; do",
+        f"  for file in */static/$scss; do [ ! -f $file ] || sed -i '1s|^|{imports}|' $file; done",
+        "done",
+    ]
 
 
 def _placed(draft: Draft) -> Iterator[tuple[str, str]]:

@@ -75,6 +75,9 @@ class Inspection(BaseModel):
         default=(),
         description="(input of oslo-config-generator, file it makes: keystone.conf, etc/nova/nova.conf)",
     )
+    option_namespaces: tuple[str, ...] = Field(
+        default=(), description="whose options are in the files that oslo-config-generator makes"
+    )
     policy_generators: tuple[tuple[str, str], ...] = Field(
         default=(), description="(input of oslopolicy-sample-generator, name of the file it makes)"
     )
@@ -147,6 +150,7 @@ class _Inspector:
             licence_text=self._licence_text(),
             config_generators=generators[0],
             policy_generators=generators[1],
+            option_namespaces=self._option_namespaces(),
         )
 
     def _base(self) -> str:
@@ -332,6 +336,11 @@ class _Inspector:
         return None
 
     # oslo's generators
+
+    def _option_namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces of the options that oslo-config-generator would list."""
+        texts = (self.contents.text(source) or "" for source, _ in self._generators()[0])
+        return tuple(sorted({n for text in texts for n in re.findall(r"(?m)^namespace\s*=\s*(\S+)", text)}))
 
     def _generators(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
         config: list[tuple[str, str]] = []

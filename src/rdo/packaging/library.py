@@ -100,6 +100,7 @@ def _data_files(draft: Draft) -> None:
     """List files outside the modules' folder. What upstream puts below ``etc`` goes to /etc itself."""
     if draft.inputs.inspection.namespaces:
         draft.modules.files.append(f"{draft.sitedir}/*-nspkg.pth")
+    draft.modules.files += draft.inputs.stated.installs
     if draft.inputs.inspection.headers:
         # EL's folder has the flags of the interpreter's build in its name, if there are any
         folder = "%{_includedir}/python%{python3_version}*"

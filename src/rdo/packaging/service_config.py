@@ -75,15 +75,17 @@ def further_settings(draft: Draft, project: str, installed: Iterable[str]) -> It
 def distribution_defaults(draft: Draft, project: str, stated: dict[str, dict[str, str]]) -> str | None:
     """Return the text of ``<project>-dist.conf``; None where nothing is to be said.
 
-    Logs go to /var/log and locks to /var/lib wherever the service has the libraries that know these options.
+    Logs go to /var/log and locks to /var/lib wherever the service has these options.
     """
+    inspection = draft.inputs.inspection
     required = {item.dist for item in draft.inputs.statements.runtime(draft.inputs.metadata)}
     sections: dict[str, dict[str, str]] = {}
     if "oslo-log" in required:
         sections["DEFAULT"] = {"log_dir": f"/var/log/{project}"}
     for section, options in stated.items():
         sections.setdefault(section, {}).update(options)
-    if "oslo-concurrency" in required:
+    locks = "oslo.concurrency" in inspection.option_namespaces
+    if locks or ("oslo-concurrency" in required and not inspection.config_generators):
         sections.setdefault("oslo_concurrency", {}).setdefault("lock_path", f"/var/lib/{project}/tmp")
     if not sections:
         return None

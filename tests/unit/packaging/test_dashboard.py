@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,24 @@ def test_translations_for_django_are_compiled_inside_the_modules() -> None:
     text = generate(plugin("heat_dashboard/locale/de/LC_MESSAGES/django.po")).text
     assert "mo=_modules/heat_dashboard/locale/${po#heat_dashboard/locale/}" in text
     assert "-lang" not in text
+
+
+def test_stylesheets_of_panels_import_what_they_use(tmp_path: Path) -> None:
+    panel, sheet = "heat_dashboard/enabled/_10_x.py", "heat_dashboard/static/x/x.scss"
+    text = generate(plugin(panel, sheet)).text
+    assert "scss" not in generate(plugin(panel)).text
+    start = text.index("# stylesheets import")
+    script = text[start : text.index("%pyproject_wheel", start)]
+    for name, content in (
+        (panel, "ADD_SCSS_FILES = [\n  'x/x.scss',\n]\n"),
+        (sheet, "a { color: $gray; }\n"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    subprocess.run(["bash", "-ec", script], cwd=tmp_path, check=True)
+    lines = (tmp_path / sheet).read_text().splitlines()
+    assert lines[0] == '@import "/{{ THEME_DIR }}/{{ THEME }}/variables";'
+    assert (len(lines), lines[-1]) == (5, "a { color: $gray; }")
 
 
 def dashboard(folder: Path) -> str:

@@ -291,6 +291,15 @@ def test_a_base_package_has_what_others_share_and_the_main_one_brings_what_runs(
     assert needing_httpd == ["openstack-keystone-api"], "nothing else runs it"
 
 
+def test_locks_have_a_place_where_the_service_has_that_option(tmp_path: Path) -> None:
+    inputs = with_description("keystone", tmp_path, service={})
+    for namespaces, there in ((("keystone", "oslo.concurrency"), True), (("keystone",), False)):
+        inspection = inputs.inspection.model_copy(update={"option_namespaces": namespaces})
+        made = generate(replace(inputs, inspection=inspection))
+        defaults = next(s.content for s in made.sources if s.filename == "keystone-dist.conf")
+        assert defaults is not None and (b"lock_path = /var/lib/keystone/tmp" in defaults) is there
+
+
 def test_a_plugin_uses_the_folders_and_the_account_of_its_service(tmp_path: Path) -> None:
     service = {"of": "nova", "user": "nova", "units": [{"run": "keystone-status --x", "name": "nova-status"}]}
     made = described("keystone", tmp_path, service=service)
@@ -437,6 +446,12 @@ def _files(text: str) -> dict[str, list[str]]:
         words = head.split()
         lists[words[words.index("-n") + 1] if "-n" in words else ""] = lines
     return lists
+
+
+def test_what_the_sdist_does_not_show_is_listed_where_it_is_stated() -> None:
+    text = described("requests", installs=["%{python3_sitelib}/hook.pth"], conflicts=["python3-x"]).text
+    assert "%{python3_sitelib}/hook.pth" in _files(text)["python3-requests"]
+    assert "Conflicts:      python3-x" in text
 
 
 def test_a_stated_licence_wins_and_its_reason_is_in_the_spec() -> None:
