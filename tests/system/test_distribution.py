@@ -56,6 +56,6 @@ def test_a_host_with_all_of_it_is_upgraded_by_dnf_and_in_order(sample: Installat
         "repo", "try", "--release", NEW, "--upgrade-from", OLD, "--keep", timeout=2400
     )
     assert {check["name"]: check["problems"] for check in trial["checks"] if check["problems"]} == {}
-    assert len(trial["checks"]) == 5 and trial["packages"] > 50
+    assert len(trial["checks"]) == 6 and trial["packages"] > 50
     account = sample.rdo("host", "shell", "trial", "--", "stat", "-c", "%U %a", "/var/lib/swift")
     assert account.stdout.strip() == "swift 750"

@@ -145,7 +145,9 @@ class Universe:
         """Return, by NEVRA, which of the packages another package takes the place of, and which one does."""
         self._refresh()
         found: dict[str, RpmInfo] = {}
-        for record in self._records.values():
+        mine = {info.sha256 or info.nevra for info in packages}
+        others = (r for r in self._records.values() if (r.sha256 or r.nevra) not in mine)
+        for record in others:
             for text in record.obsoletes:
                 dep = self._dep(text)
                 for info in packages:

@@ -52,7 +52,14 @@ def signatures(
             TarballSource.of_release(release, project, site, signers).fetch(cache, index)
         except RdoError as error:
             why = error.what
-        rows.append({"project": project.name, "version": project.version, "good": why is None, "why": why})
+        rows.append(
+            {
+                "project": project.name,
+                "version": release.shipped_version(project),
+                "good": why is None,
+                "why": why,
+            }
+        )
     if as_json:
         print_json(rows)
     else:

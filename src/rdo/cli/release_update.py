@@ -42,6 +42,7 @@ def update(
     from rdo.common.files import locked
     from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
+    from rdo.distribution.lockfile import load_lock
     from rdo.distribution.updating import lock_updates, updated_release, updates_between
 
     paths = Paths.from_environment()
@@ -58,6 +59,9 @@ def update(
     )
     if apply:
         with locked(paths.cache / f"lock-{series}"):
+            # others may have added to the lock meanwhile
+            sources = load_lock(distribution.path / "releases" / f"{series}.lock")
+            before = before.model_copy(update={"sources": sources})
             found = updates_between(before, after)
             after, refreshed = lock_updates(before, after, found, listing)
             for dist, version in refreshed.missing:

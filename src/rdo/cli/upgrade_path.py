@@ -8,7 +8,6 @@ import typer
 
 if TYPE_CHECKING:
     from rdo.building.rpminfo import RpmInfo
-    from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
     from rdo.repository.upgrade import UpgradePath
 
@@ -37,13 +36,15 @@ def upgrade_path(
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
+    from rdo.repository.closure import published_infos
+    from rdo.repository.publish import show
     from rdo.repository.upgrade import upgrade_path as work_out
 
     paths = Paths.from_environment()
     distribution = open_distribution(paths)
     base = choose_platform(platform, choose_release(new, distribution), distribution)
     choose_platform(base.name, choose_release(old, distribution), distribution)
-    before, after = _published(paths, base.name, old), _published(paths, base.name, new)
+    before, after = (published_infos(show(paths, base.name, s).path, paths) for s in (old, new))
     with progress() as report:
         records = RootPlanner(base, paths, report).records
     found = work_out(before, after, records, architecture=base.architecture)
@@ -65,20 +66,11 @@ def upgrade_path(
         raise typer.Exit(1)
 
 
-def _published(paths: Paths, platform: str, series: str) -> list[RpmInfo]:
-    from rdo.building.rpminfo import read_rpm
-    from rdo.repository.publish import published_rpms, show
-
-    snapshot = show(paths, platform, series).path
-    cache = paths.metadata / "rpms"
-    return [read_rpm(file.path, sha256=file.sha256, cache=cache) for file in published_rpms(snapshot)]
-
-
 def _show(found: UpgradePath) -> None:
     for old, new in found.replaced:
         print(f"{old}: {new} takes its place")
     for nevra in found.left:
-        print(f"{nevra}: the platform's own is taken from now on")
+        print(f"{nevra}: it is left to the platform, which has a package of that name")
     for finding in found.findings:
         print(f"{finding.kind}: {finding}")
     print(
@@ -89,7 +81,10 @@ def _show(found: UpgradePath) -> None:
 
 
 def _write(distribution: Distribution, series: str, found: UpgradePath, before: list[RpmInfo]) -> None:
-    """Add orphans to the data, but none of a name that some platform has for a package of its own."""
+    """Add orphans to the data, but none of a name that some platform has for a package of its own.
+
+    Obsoleting those would take the platform's own package away from hosts.
+    """
     import sys
 
     from rdo.common.files import write_atomically
@@ -102,11 +97,10 @@ def _write(distribution: Distribution, series: str, found: UpgradePath, before: 
         python_package(dist) for platform in platforms for dist in platform.provides.keys() - platform.own
     }
     orphans = {finding.package for finding in found.findings if finding.kind == "orphan"}
-    added = {
-        info.name: f"{info.epoch or 0}:{info.version}"
-        for info in before
-        if info.nevra in orphans and info.name not in theirs
-    }
+    added = {info.name: f"{info.epoch or 0}:{info.version}" for info in before if info.nevra in orphans}
+    for name in sorted(added.keys() & theirs):
+        print(f"{name} is not added: a platform has a package of that name", file=sys.stderr)
+        del added[name]
     if added:
         write_atomically(target, render_obsoletes(load_obsoletes(target) | added))
     print(f"{len(added)} added to {target}", file=sys.stderr)

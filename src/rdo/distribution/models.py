@@ -98,6 +98,11 @@ class Release(Data):
                 return pin
         return None
 
+    def shipped_version(self, project: Project) -> str:
+        """Return the version of a project that is locked and built: its pin's, which constraints may hold."""
+        pins = self.pins.get(project.dist, ())
+        return pins[-1].version if pins else project.version
+
     def project_of(self, dist: str) -> Project | None:
         """Return the OpenStack project that makes a canonical index name, None for third parties."""
         return next((p for p in self.projects.values() if p.dist == dist), None)

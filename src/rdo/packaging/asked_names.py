@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from rdo.common.errors import UnknownNameError
 from rdo.distribution.models import Platform, Project, Release
-from rdo.packaging.naming import python_package, source_package
+from rdo.packaging.naming import modules_package, python_package, source_package
 
 # What the binary packages of every project may have after their name.
 _PART = re.compile(r"(\+.*|-tests|-lang|-doc)\Z")
@@ -53,6 +53,6 @@ def _candidates(name: str) -> Iterator[str]:
 
 def _is_package_of(name: str, project: Project) -> bool:
     source = source_package(project.dist, project)
-    if name in (source, python_package(project.dist)):
+    if name in (source, python_package(project.dist), modules_package(project.dist, source)):
         return True
     return source.startswith("openstack-") and name.startswith(f"{source}-")

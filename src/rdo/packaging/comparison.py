@@ -58,7 +58,7 @@ def _compared(entry: ListedProject, release: Release, others: Collection[Release
         status="shipped",
         project=project.name,
         package=source_package(project.dist, project),
-        version=project.version,
+        version=release.shipped_version(project),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from rdo.distribution.description import Service
 from rdo.packaging import library, templates
-from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.prose import description_of, escape, quoted, summary_of
 from rdo.packaging.spec import EVR, Draft, Subpackage
 
 MODULE = "openstack_dashboard"
@@ -215,7 +215,7 @@ def _add_plugin(draft: Draft) -> None:
     placed = list(_placed(draft))
     _stylesheets(draft, [source for source, _ in placed if "/enabled/" in source])
     for source, target in placed:
-        draft.after_install.append(f"install -p -D -m 0644 {escape(source)} %{{buildroot}}{target}")
+        draft.after_install.append(f"install -p -D -m 0644 {quoted(source)} %{{buildroot}}{target}")
         main.files.append(_config_line(target, group) if target.startswith(ETC) else target)
     # byte-code of them is made on the host, as it is of all settings
     draft.subpackages.insert(0, main)
@@ -223,9 +223,9 @@ def _add_plugin(draft: Draft) -> None:
 
 def _stylesheets(draft: Draft, panels: Sequence[str]) -> None:
     """Let each stylesheet that a panel adds import what the dashboard's own do."""
-    if not any(re.search(r"/static/.+\.scss$", name) for name in draft.inputs.metadata.files):
+    if not panels or not any(re.search(r"/static/.+\.scss$", n) for n in draft.inputs.metadata.files):
         return
-    names = " ".join(escape(name) for name in panels)
+    names = " ".join(quoted(name) for name in panels)
     imports = "".join(f'@import "{path}";\\n' for path in _SASS)
     draft.before_wheel += [
         "# stylesheets import what they use, or the dashboard can't compile them",

@@ -150,7 +150,7 @@ class _Inspector:
             licence_text=self._licence_text(),
             config_generators=generators[0],
             policy_generators=generators[1],
-            option_namespaces=self._option_namespaces(),
+            option_namespaces=self._option_namespaces(generators[0]),
         )
 
     def _base(self) -> str:
@@ -337,9 +337,9 @@ class _Inspector:
 
     # oslo's generators
 
-    def _option_namespaces(self) -> tuple[str, ...]:
+    def _option_namespaces(self, generators: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Return the namespaces of the options that oslo-config-generator would list."""
-        texts = (self.contents.text(source) or "" for source, _ in self._generators()[0])
+        texts = (self.contents.text(source) or "" for source, _ in generators)
         return tuple(sorted({n for text in texts for n in re.findall(r"(?m)^namespace\s*=\s*(\S+)", text)}))
 
     def _generators(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 
 from rdo.upstream.models import Metadata
@@ -14,6 +15,11 @@ _MARKUP = re.compile(r"^(\.\.|[-=~^*+#`\"']{3,}|:\w|\||<|!?\[|>>>|\$ |```|\d+\.|
 def escape(text: str) -> str:
     """Return text that RPM's macro expansion leaves alone."""
     return text.replace("%", "%%")
+
+
+def quoted(name: str) -> str:
+    """Return a file name of upstream's as one word of a spec's shell lines."""
+    return escape(shlex.quote(name))
 
 
 def summary_of(metadata: Metadata, stated: str | None = None) -> str:

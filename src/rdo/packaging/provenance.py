@@ -12,7 +12,7 @@ from pydantic import Field
 
 from rdo.distribution.description import PackageDescription
 from rdo.packaging.extras import packaged_extras
-from rdo.packaging.naming import extra_package, python_package
+from rdo.packaging.naming import extra_package, modules_package
 from rdo.packaging.requirements import parse_requirement, rpm_dependency, without_upper_bound
 from rdo.packaging.resolution_model import Model
 from rdo.packaging.spec_model import GeneratedSpec, SpecInputs
@@ -135,7 +135,11 @@ class Provenance:
         """Return upstream's requirements that belong to a binary package, by index name."""
         if package in self._extras:
             return self._extras[package]
-        return self._runtime if package == python_package(self._inputs.metadata.dist) else {}
+        return (
+            self._runtime
+            if package == modules_package(self._inputs.metadata.dist, self._made.package)
+            else {}
+        )
 
     def _expected(self, stated: Stated) -> Part:
         return Part(text=self._converted(stated), origin="upstream", detail=self._words(stated))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdo.packaging.prose import escape
+from rdo.packaging.prose import quoted
 from rdo.packaging.spec import Draft, Subpackage, own_file
 from rdo.packaging.spec_model import SpecError
 
@@ -45,11 +45,11 @@ class Steps:
             there = self.draft.inputs.metadata.files
             if any(item.startswith(f"{name}/") for item in there):
                 self.install(f"mkdir -p %{{buildroot}}{target}")
-                self.install(f"cp -rp {escape(name)}/. %{{buildroot}}{target}/")
+                self.install(f"cp -rp {quoted(name)}/. %{{buildroot}}{target}/")
                 return
             if name not in there:
                 raise self.mistake(f"names {name}, which isn't in the sdist")
-            origin = escape(name)
+            origin = quoted(name)
         else:
             number = self.draft.add_source(name, own_file(self.draft.inputs, name))
             origin = f"%{{SOURCE{number}}}"

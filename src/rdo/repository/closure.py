@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations
+from pathlib import Path
 
 from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.rpminfo import RpmInfo, read_rpm
@@ -21,7 +22,7 @@ from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
 from rdo.repository.findings import Finding
 from rdo.repository.metadata import Described, Entry, RpmFile
-from rdo.repository.publish import Check
+from rdo.repository.publish import Check, published_rpms
 
 _NEAR = 5
 _BARE = re.compile(r"[^\s()]+\([^()]*\)(?:\([^()]*\))?|[^\s()]+")
@@ -89,6 +90,13 @@ def platform_checker(platform: Platform, paths: Paths, progress: Progress | None
         return findings
 
     return run
+
+
+def published_infos(snapshot: Path, paths: Paths) -> list[RpmInfo]:
+    """Return what the packages of a published snapshot say of themselves, source packages left out."""
+    cache = paths.metadata / "rpms"
+    infos = [read_rpm(f.path, sha256=f.sha256, cache=cache) for f in published_rpms(snapshot)]
+    return [info for info in infos if info.arch != "src"]
 
 
 def _read(

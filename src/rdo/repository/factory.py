@@ -64,7 +64,8 @@ def make_repository(
     require_configured(platform)
     folder = folder_of(paths, platform.name, release.series)
     if publish and not only:
-        asked = tuple(dict.fromkeys((*names_asked(folder), *asked)))
+        before = [name for name in names_asked(folder) if name not in release.not_shipped]
+        asked = tuple(dict.fromkeys((*before, *asked)))
     with run_session(paths, platform.name, release.series, progress):
         prepared = prepare(distribution, release, platform, asked, paths, progress)
         builder = RootBuilder.make(platform, paths, progress)

@@ -60,7 +60,7 @@ metadata_expire={expire}
 _SPEC = """\
 Name:           {name}
 Version:        {series}
-Release:        1%{{?dist}}
+Release:        {release}%{{?dist}}
 Summary:        Package repository of RDO {series}
 License:        Apache-2.0
 URL:            https://www.rdoproject.org/
@@ -88,7 +88,7 @@ install -D -p -m 0644 %{{SOURCE2}} %{{buildroot}}/etc/dnf/vars/{variable}
 {key_path}
 {obsolete_files}
 %changelog
-* {changelog_date} RDO <dev@lists.rdoproject.org> - {series}-1
+* {changelog_date} RDO <dev@lists.rdoproject.org> - {series}-{release}
 - Repository of RDO {series}
 """
 
@@ -131,6 +131,8 @@ def spec_text(series: str, platform: str, released: date, obsoletes: Mapping[str
     lines = [f"Obsoletes:      {name} <= {version}-99" for name, version in sorted((obsoletes or {}).items())]
     obsolete = _OBSOLETE.format(name=OBSOLETE, series=series, lines="\n".join(lines)) if lines else ""
     return _SPEC.format(
+        # names are only ever added, and hosts must get the longer list
+        release=1 + len(lines),
         obsolete=obsolete,
         obsolete_files=f"\n%files -n {OBSOLETE}\n" if lines else "",
         name=NAME,

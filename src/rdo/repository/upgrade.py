@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.solver import Universe
 from rdo.repository.findings import Finding
+from rdo.repository.release_rpm import OBSOLETE
 
 _INSTALLED = -10
 
@@ -22,7 +23,8 @@ class UpgradePath:
     """What becomes of the packages of one repository with the next one.
 
     ``upgraded`` and ``replaced`` are pairs of NEVRAs, old and new; ``same`` have one version in both, and
-    ``left`` are the platform's alone from now on; ``findings`` say what goes wrong.
+    ``left`` stay for the platform to renew, which has packages of these names; ``findings`` say what goes
+    wrong.
     """
 
     upgraded: tuple[tuple[str, str], ...] = ()
@@ -45,6 +47,7 @@ def upgrade_path(
     """
     before = sorted((info for info in old if info.arch != "src"), key=lambda info: info.nevra)
     after = [info for info in new if info.arch != "src"]
+    before = [info for info in before if info.name != OBSOLETE]
     unchanged = {info.nevra for info in before} & {info.nevra for info in after}
     same = sorted(unchanged)
     before = [info for info in before if info.nevra not in unchanged]
@@ -70,7 +73,7 @@ def upgrade_path(
             replaced.append((info.nevra, obsoleted[info.nevra].nevra))
         elif successor is not None:
             findings.append(_lower(info, successor))
-        elif info.name in theirs or _without_extra(info.name) in theirs:
+        elif info.name in theirs:
             left.append(info.nevra)
         else:
             findings.append(_orphan(info))
@@ -79,11 +82,6 @@ def upgrade_path(
         if info.nevra not in stay:
             findings.append(_held_back(info, newest.get(info.name), universe))
     return UpgradePath(tuple(upgraded), tuple(replaced), tuple(same), tuple(left), tuple(sorted(findings)))
-
-
-def _without_extra(name: str) -> str:
-    """Return the package that a package of an extra or of tests belongs to."""
-    return name.partition("+")[0].removesuffix("-tests")
 
 
 def _lower(old: RpmInfo, new: RpmInfo) -> Finding:

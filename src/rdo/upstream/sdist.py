@@ -103,6 +103,9 @@ def _read(source: Source, members: Iterable[tuple[_Member, bytes | None]]) -> Sd
 
 
 def _checked_name(filename: str, name: str) -> str:
+    if not name.isprintable():
+        # it would get into specs, where a line break begins a new line
+        raise SdistError(f"{filename}: the member {name!r} has a control character in its name.")
     if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
         raise SdistError(f"{filename}: the member {name!r} would be written outside its folder.")
     return posixpath.normpath(name)

@@ -12,12 +12,12 @@ def rpm(name: str, **fields: tuple[str, ...]) -> RpmInfo:
 
 def test_what_conflicts_is_left_out_with_what_needs_it() -> None:
     infos = [
-        rpm("old", conflicts=("new < 9",), provides=("dist(old) = 1",)),
+        rpm("old", conflicts=("new",), provides=("dist(old) = 1",)),
         rpm("new"),
         rpm("user", requires=("dist(old) >= 1",)),
         rpm("users-user", requires=("user", "new")),
         rpm("either", requires=("lib",)),
-        rpm("elsewhere", conflicts=("unheard",), provides=("lib",)),
+        rpm("elsewhere", conflicts=("unheard", "new < 1"), provides=("lib",)),
     ]
     assert [info.name for info in together(infos)] == ["new", "either", "elsewhere"]
 

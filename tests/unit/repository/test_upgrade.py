@@ -57,9 +57,13 @@ def test_what_nobody_continues_is_an_orphan() -> None:
 
 
 def test_what_the_platform_has_is_left_to_it() -> None:
-    found = path([rpm("python3", "3.14"), rpm("python3+x", "3.14"), rpm("python3-tests", "3.14")], [rpm("b")])
-    assert found.findings == ()
-    assert len(found.left) == 3
+    found = path(
+        [rpm("python3", "3.14"), rpm("python3-tests", "3.14"), rpm("rdo-obsolete-packages")], [rpm("b")]
+    )
+    assert found.left == ("python3-3.14-1.noarch",)
+    assert [f.package for f in found.findings] == ["python3-tests-3.14-1.noarch"], (
+        "it would hold the other back"
+    )
 
 
 def test_what_would_stay_since_its_successor_cannot_be_had_is_told() -> None:
