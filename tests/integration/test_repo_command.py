@@ -70,7 +70,8 @@ def test_publish_check_show_list(capsys: pytest.CaptureFixture[str], paths: Path
     assert status == 0, err
     published = json.loads(out)
     assert published["changed"] is True
-    assert (published["packages"], published["sources"]) == (3, 1)
+    # with rdo-release and rdo-obsolete-packages, of one source package
+    assert (published["packages"], published["sources"]) == (4, 1)
     assert published["address"] == "http://192.0.2.1/debian13-2026.1/mirrorlist"
     again = json.loads(
         _run(capsys, "repo", "publish", *_WHICH, "--address", "http://192.0.2.1/", "--json")[1]
