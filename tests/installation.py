@@ -127,13 +127,14 @@ class Installation:
     def published(self, repository: str = "debian13-2026.1") -> dict[str, str]:
         """Return the packages that are published, file name -> SHA-256; empty where nothing is.
 
-        Without rdo-release, which says where this very installation's repository is.
+        Without rdo-release, which says where this very installation's repository is, and what is made with it.
         """
+        own = ("rdo-release-", "rdo-obsolete-packages-")
         manifest = self.state / "repositories" / repository / "current/manifest.json"
         if not manifest.exists():
             return {}
         entries = json.loads(manifest.read_text())["packages"]
-        return {e["filename"]: e["sha256"] for e in entries if not e["filename"].startswith("rdo-release-")}
+        return {e["filename"]: e["sha256"] for e in entries if not e["filename"].startswith(own)}
 
 
 class EndedEarlyError(AssertionError):
