@@ -127,7 +127,7 @@ class Installation:
     def published(self, repository: str = "debian13-2026.1") -> dict[str, str]:
         """Return the packages that are published, file name -> SHA-256; empty where nothing is.
 
-        Without rdo-release, which says where this very installation's repository is, and what is made with it.
+        Without rdo-release, which says where this very installation's repository is, and its companion.
         """
         own = ("rdo-release-", "rdo-obsolete-packages-")
         manifest = self.state / "repositories" / repository / "current/manifest.json"
