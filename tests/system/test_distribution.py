@@ -36,7 +36,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         assert made["counts"]["failed"] == made["counts"]["blocked"] == 0
         assert made["repository"]["changed"]
     yield installation
-    installation.rdo("host", "destroy", "trial")
+    installation.rdo("host", "destroy", "--yes", "trial")
 
 
 @pytest.mark.parametrize("series", Distribution.load(CHECKOUT / "distribution").series())
