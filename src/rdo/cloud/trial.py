@@ -198,7 +198,7 @@ class _Trial:
     # what is tried
 
     def install(self, published: _Published) -> list[str]:
-        return self._dnf("install", published.names)
+        return self._dnf("install", *published.names)
 
     def upgrade(self, old: _Published, new: _Published, left: Sequence[RpmInfo]) -> list[str]:
         problems = self._dnf("upgrade")
@@ -232,8 +232,7 @@ class _Trial:
     def configuration(self) -> list[str]:
         return [line for line in self._run(["sh", "-c", _VALIDATE])[1].splitlines() if line]
 
-    def _dnf(self, *command: str | Sequence[str]) -> list[str]:
-        words = [word for part in command for word in ([part] if isinstance(part, str) else part)]
+    def _dnf(self, *words: str) -> list[str]:
         status, output = self._run(["dnf", "-y", "--setopt=install_weak_deps=False", *words])
         return output.splitlines()[-40:] if status else []
 

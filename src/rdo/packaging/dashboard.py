@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from rdo.distribution.description import Service
 from rdo.packaging import library, templates
 from rdo.packaging.prose import description_of, escape, quoted, summary_of
+from rdo.packaging.service_config import config_line
+from rdo.packaging.service_steps import Steps
 from rdo.packaging.spec import EVR, Draft, Subpackage
 
 MODULE = "openstack_dashboard"
@@ -76,7 +78,7 @@ class _Project:
     """The main package of horizon's description gets the Django project."""
 
     def __init__(self, draft: Draft) -> None:
-        self.draft = draft
+        self.draft, self.steps = draft, Steps(draft, draft.inputs.stated.project)
         self.main = next(sub for sub in draft.subpackages if sub.name == "openstack-dashboard")
         self.services = draft.inputs.platform.services
         self.group = self.services.get("httpd_group", "apache")
@@ -89,7 +91,7 @@ class _Project:
         moved = f"%{{buildroot}}{place}"
         modules = draft.modules
         modules.files = [line for line in modules.files if not line.startswith(f"{place}/")]
-        self._do(
+        self.steps.install(
             "# the project moves to where it is run from",
             f"mkdir -p %{{buildroot}}{SHARE} %{{buildroot}}{_SNIPPETS}",
             f"cp -a {moved} %{{buildroot}}{SHARE}/",
@@ -108,13 +110,10 @@ class _Project:
         # made again on the host, with what plugins add
         self.main.files.append(f"%verify(not md5 size mtime) {SHARE}/static")
 
-    def _do(self, *lines: str) -> None:
-        self.draft.after_install += lines
-
     def _configuration(self) -> None:
         """Move policies and settings to /etc; the project finds them there by links."""
         local = f"{PROJECT}/local"
-        self._do(
+        self.steps.install(
             f"cp -a %{{buildroot}}{PROJECT}/conf/. %{{buildroot}}{ETC}/",
             f"cp -a %{{buildroot}}{local}/local_settings.d/. %{{buildroot}}{_SNIPPETS}/",
             f"rm -r %{{buildroot}}{PROJECT}/conf %{{buildroot}}{local}/local_settings.d",
@@ -128,13 +127,13 @@ class _Project:
         self.main.files += [
             f"%dir %attr(0750, root, {self.group}) {ETC}",
             f"%dir %attr(0750, root, {self.group}) {_SNIPPETS}",
-            _config_line(f"{ETC}/local_settings", self.group),
+            config_line(f"{ETC}/local_settings", self.group),
         ]
         folders = set()
         for name in self.draft.inputs.metadata.files:
             path = _policy(name) or _snippet(name, examples=True)
             if path is not None and name.startswith(f"{MODULE}/"):
-                self.main.files.append(_config_line(f"{ETC}/{escape(path)}", self.group))
+                self.main.files.append(config_line(f"{ETC}/{escape(path)}", self.group))
                 folders.add(path.rpartition("/")[0])
         self.main.files += [
             f"%dir %attr(0750, root, {self.group}) {ETC}/{folder}"
@@ -145,7 +144,7 @@ class _Project:
         """Collect and compress with the settings that are installed, apart from the host's own secret."""
         settings = f"%{{buildroot}}{PROJECT}/local/local_settings.py"
         number = self.draft.add_source("compress.py", _COMPRESS.encode())
-        self._do(
+        self.steps.install(
             f"install -p -m 0755 %{{SOURCE{number}}} %{{buildroot}}{SHARE}/compress.py",
             f"sed \"s|^LOCAL_PATH = .*|LOCAL_PATH = '$PWD'|\" local_settings > {settings}",
             f"export PYTHONPATH=%{{buildroot}}{self.draft.sitedir}",
@@ -171,22 +170,19 @@ class _Project:
 
     def _httpd(self) -> None:
         folder = self.services.get("httpd_confdir", "/etc/httpd/conf.d")
-        self._generated("openstack-dashboard.conf", templates.dashboard_site(), folder)
+        site = "openstack-dashboard.conf"
+        keep = "%config(noreplace) "
+        self.steps.generated(self.main, site, templates.dashboard_site(), f"{folder}/{site}", marks=keep)
         service = Service(user=self.services.get("httpd_user", "apache"))
         text = templates.logrotate("horizon", service)
-        self._generated("openstack-dashboard.logrotate", text, "%{_sysconfdir}/logrotate.d")
+        target = "%{_sysconfdir}/logrotate.d/openstack-dashboard"
+        self.steps.generated(self.main, "openstack-dashboard.logrotate", text, target, marks=keep)
         self.main.tags.append("Requires:       logrotate")
-
-    def _generated(self, filename: str, text: str, folder: str) -> None:
-        number = self.draft.add_source(filename, text.encode())
-        target = f"{folder}/{filename.removesuffix('.logrotate')}"
-        self._do(f"install -p -D -m 0644 %{{SOURCE{number}}} %{{buildroot}}{target}")
-        self.main.files.append(f"%config(noreplace) {target}")
 
     def _folders(self) -> None:
         user = self.services.get("httpd_user", "apache")
         for folder in (STATE, "%{_localstatedir}/log/horizon"):
-            self._do(f"mkdir -p %{{buildroot}}{folder}")
+            self.steps.install(f"mkdir -p %{{buildroot}}{folder}")
             self.main.files.append(f"%dir %attr(0750, {user}, {self.group}) {folder}")
         # manage.py, run by root, would make one that httpd's account can't read
         key = f"{STATE}/.secret_key_store"
@@ -216,7 +212,7 @@ def _add_plugin(draft: Draft) -> None:
     _stylesheets(draft, [source for source, _ in placed if "/enabled/" in source])
     for source, target in placed:
         draft.after_install.append(f"install -p -D -m 0644 {quoted(source)} %{{buildroot}}{target}")
-        main.files.append(_config_line(target, group) if target.startswith(ETC) else target)
+        main.files.append(config_line(target, group) if target.startswith(ETC) else target)
     # byte-code of them is made on the host, as it is of all settings
     draft.subpackages.insert(0, main)
 
@@ -259,7 +255,3 @@ def _snippet(name: str, *, examples: bool = False) -> str | None:
     if match is None or match.group(1).endswith("__init__.py") or (match.group(2) and not examples):
         return None
     return match.group(1)
-
-
-def _config_line(path: str, group: str) -> str:
-    return f"%config(noreplace) %attr(0640, root, {group}) {path}"

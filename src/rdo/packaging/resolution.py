@@ -291,7 +291,7 @@ class _Closure:
 
     def _is_always_built(self, stated: Stated) -> bool:
         alone = _Demand(specifiers={("", stated.text): stated.specifier})
-        return stated.dist in self.projects or self._why_built(stated.dist, alone) is not None
+        return self._why_built(stated.dist, alone) is not None
 
 
 def _python_fits(requires: str, python: str) -> bool:
