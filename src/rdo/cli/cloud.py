@@ -1,59 +1,135 @@
-"""``rdo cloud``: plan, put up and verify. Today a cloud is Keystone on one test host."""
+"""``rdo cloud``: plan, put up and verify clouds."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from rdo.cloud.identity import Deployment
+    from rdo.cloud.deployment import Deployment
     from rdo.cloud.plan import ApplyReport, StepResult
+    from rdo.cloud.topology import Cloud
+    from rdo.common.paths import Paths
+    from rdo.common.progress import Progress
 
-app = typer.Typer(
-    no_args_is_help=True, help="Clouds: plan, put up, verify. Today: Keystone on one test host."
-)
+app = typer.Typer(no_args_is_help=True, help="Clouds: plan, put up, verify.")
 
-_Host = Annotated[str, typer.Argument(help="A running test host.")]
+_Cloud = Annotated[
+    str | None, typer.Argument(help="The cloud's file, or the name of a cloud that was put up from here.")
+]
+_Allinone = Annotated[bool, typer.Option("--allinone", help="Everything on one host; no file is needed.")]
+_OnTestHost = Annotated[
+    bool, typer.Option("--on-test-host", help="On test hosts of this machine, made for it.")
+]
+_Nodes = Annotated[
+    int, typer.Option("--nodes", min=1, max=20, help="How many test hosts: controller, compute, network, …")
+]
+_Host = Annotated[str | None, typer.Option("--host", help="The one host: [user@]address; this one by default.")]
+_Name = Annotated[str, typer.Option("--name", help="Name of a cloud without a file.")]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def plan(host: _Host, release: _Release = None, as_json: _Json = False) -> None:
-    """Show the steps and which of them would change something; touches nothing on the host.
+def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("cloud.yaml")) -> None:
+    """Write a cloud's file to begin with: one host, and every other setting as a comment.
 
-    What follows from a step that has not run can't be looked at yet and counts as a change.
-
-    Example: rdo cloud plan keystone
+    Example: rdo cloud init cloud.yaml
     """
-    deployment = _deployment(host, release)
-    _print(_apply(deployment, dry_run=True), as_json, "would change")
+    from rdo.cloud.cloudfile import EXAMPLE
+    from rdo.common.errors import InputError
+
+    try:
+        with path.open("x") as file:
+            file.write(EXAMPLE)
+    except FileExistsError as error:
+        raise InputError(f"{path} is there already.", hint="Another name, or edit that one.") from error
+    print(f"{path} is written. Next: edit it, then rdo cloud plan {path}")
 
 
 @app.command()
-def up(host: _Host, release: _Release = None, as_json: _Json = False) -> None:
-    """Put Keystone up on a test host from the published repository; run again, it changes nothing.
+def plan(
+    cloud: _Cloud = None,
+    release: _Release = None,
+    diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show what changes in files.")] = True,
+    as_json: _Json = False,
+) -> None:
+    """Show the steps that would change something, and how files would; touches nothing on the hosts.
+
+    What follows from a step that has not run can't be looked at yet and counts as a change. Secrets are
+    masked.
+
+    Examples: rdo cloud plan cloud.yaml; rdo cloud plan demo --no-diff
+    """
+    deployment = _deployment(cloud, release)
+    _print(_apply(deployment, dry_run=True), as_json, "would change", diff=diff)
+
+
+@app.command()
+def up(
+    cloud: _Cloud = None,
+    allinone: _Allinone = False,
+    on_test_host: _OnTestHost = False,
+    nodes: _Nodes = 1,
+    host: _Host = None,
+    name: _Name = "demo",
+    repository: Annotated[
+        str | None, typer.Option(help="URL above the repositories, for --host.")
+    ] = None,
+    release: _Release = None,
+    as_json: _Json = False,
+) -> None:
+    """Put a cloud up from the published repository; run again, it changes nothing.
 
     An interrupted run is finished by running it again.
 
-    Examples: rdo host create keystone; rdo cloud up keystone
+    Examples:
+        rdo cloud up --allinone --on-test-host
+        rdo cloud up --on-test-host --nodes 3 --name trio
+        rdo cloud up cloud.yaml
+        rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
     """
-    deployment = _deployment(host, release)
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.show import progress
+    from rdo.cloud import allinone as simple
+    from rdo.cloud.deployment import remember
+    from rdo.cloud.testhosts import hosts
+    from rdo.common.errors import InputError
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    if cloud is None and not (allinone or on_test_host):
+        raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
+    if cloud is not None and (allinone or on_test_host):
+        raise InputError("A file says where the cloud is; --allinone and --on-test-host go without one.")
+    if on_test_host:
+        hosts.require_root()
+        distribution = open_distribution(paths)
+        series = choose_release(release, distribution)
+        base = choose_platform("debian13", series, distribution)
+        with progress() as report:
+            simple.make_test_hosts(distribution, series, base, paths, report, name=name, nodes=nodes)
+        cloud = name
+    elif allinone:
+        remember(paths, simple.on_host(name, host or "root@127.0.0.1", repository))
+        cloud = name
+    deployment = _deployment(cloud, release)
+    remember(paths, deployment.site.cloud)
     _print(_apply(deployment, dry_run=False), as_json, "changed")
 
 
 @app.command()
-def verify(host: _Host, as_json: _Json = False) -> None:
-    """Have the real client on the host issue a token and list the catalog.
+def verify(cloud: _Cloud, as_json: _Json = False) -> None:
+    """Have a real client use the cloud.
 
     Example: rdo cloud verify keystone
     """
     from rdo.cli.show import print_json
-    from rdo.cloud.identity import prove
-    from rdo.common.paths import Paths
+    from rdo.cloud.verify import verify as prove
 
-    proofs = prove(Paths.from_environment(), host)
+    proofs = prove(_deployment(cloud, None).controller)
     if as_json:
         print_json(proofs)
         return
@@ -61,41 +137,60 @@ def verify(host: _Host, as_json: _Json = False) -> None:
         print(f"# {proof.command}\n{proof.output}")
 
 
-def _deployment(name: str, release: str | None) -> Deployment:
-    from rdo.cli.defaults import choose_release, open_distribution
-    from rdo.cloud import identity
-    from rdo.cloud.testhosts import hosts
+def _deployment(name: str | None, release: str | None) -> Deployment:
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cloud import deployment
     from rdo.common.paths import Paths
 
-    hosts.require_root()
     paths = Paths.from_environment()
+    described = _cloud(paths, name)
     distribution = open_distribution(paths)
-    host = hosts.get(paths, name)
-    series = choose_release(release, distribution)
-    return identity.describe(paths, series, distribution.platform(host.platform), host)
+    series = choose_release(release or described.series, distribution)
+    platform = choose_platform(described.platform, series, distribution)
+    known = deployment.test_hosts_of(paths, described)
+    return deployment.describe(paths, described, series, platform, test_hosts=known)
+
+
+def _cloud(paths: Paths, name: str | None) -> Cloud:
+    from rdo.cloud.cloudfile import read_cloud
+    from rdo.cloud.deployment import recall
+    from rdo.common.errors import InputError
+
+    if name is None:
+        raise InputError("Which cloud?", hint="Its file, or the name of one that was put up from here.")
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+        return read_cloud(Path(name))
+    return recall(paths, name)
 
 
 def _apply(deployment: Deployment, *, dry_run: bool) -> ApplyReport:
     from rdo.cli.show import progress
-    from rdo.cloud import identity
+    from rdo.cloud.deployment import put_up
 
-    with progress() as report, report.task(deployment.host.name, len(deployment.plan.steps)) as task:
+    with progress() as report, report.task(deployment.name, deployment.steps) as task:
 
         def tell(step: StepResult) -> None:
             task.advance()
-            task.describe(step.title)
+            task.describe(f"{step.host}: {step.title}")
+            if step.changed and not dry_run:
+                report.message(f"{step.host}: {step.title} ({step.seconds:.1f} s)")
 
-        return identity.put_up(deployment, dry_run=dry_run, report=tell)
+        return put_up(deployment, dry_run=dry_run, report=tell)
 
 
-def _print(report: ApplyReport, as_json: bool, word: str) -> None:
+def _print(report: ApplyReport, as_json: bool, word: str, *, diff: bool = False) -> None:
     from rdo.cli.show import OUT, print_json, table
 
     if as_json:
         print_json(report)
         return
-    shown = table(None, "step", "", "seconds")
+    shown = table(None, "host", "step", "", "seconds")
     for step in report.steps:
-        shown.add_row(step.title, word if step.changed else "", f"{step.seconds:.1f}")
-    OUT.print(shown)
-    print(f"{len(report.changed)} of {len(report.steps)} steps {word} something on {report.host}.")
+        if step.changed:
+            shown.add_row(step.host, step.title, word, f"{step.seconds:.1f}")
+    if report.changed:
+        OUT.print(shown)
+    for step in report.steps if diff else ():
+        if step.difference:
+            print(f"\n# {step.host}: {step.title}\n{step.difference}")
+    print(f"{len(report.changed)} of {len(report.steps)} steps {word} something.")

@@ -1,4 +1,4 @@
-"""Applying a plan to its host over SSH, and looking what it would change.
+"""Applying plans to their hosts over SSH, and looking what they would change.
 
 pyinfra brings gevent, which patches the standard library of its process; so it runs in a process of its own
 (``python -m rdo.cloud.apply``) that reads a job from standard input, where its secrets are safe, and writes
@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -35,28 +35,41 @@ def _with_secrets(value: object) -> object:
         return value.get_secret_value()
     if isinstance(value, BaseModel):
         return {name: _with_secrets(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {name: _with_secrets(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [_with_secrets(item) for item in value]
     return value
 
 
 def apply(
-    plan: Plan,
-    target: Target,
+    plans: Sequence[Plan],
+    targets: Sequence[Target],
     *,
+    secrets: Sequence[str] = (),
     dry_run: bool = False,
     report: Reporter | None = None,
     log: Path | None = None,
 ) -> ApplyReport:
-    """Make a plan hold on its host, step by step, and stop at the first step that fails.
+    """Make plans hold on their hosts, stage by stage, and stop after the stage in which a step fails.
 
+    :param targets: how each plan's host is reached
+    :param secrets: what is masked wherever programs on the hosts print it
     :param dry_run: change nothing; a step's ``changed`` then says that it would change something, as far as
         can be told before the steps above it have run
     :param report: told of each step when it is done
     :param log: file for what the steps printed; secrets are never among it
-    :raises ApplyError: the host can't be reached
+    :raises ApplyError: a host can't be reached
     """
-    job = json.dumps({"plan": _with_secrets(plan), "target": _with_secrets(target), "dry_run": dry_run})
+    plain = [_with_secrets(plan) for plan in plans]
+    job = json.dumps(
+        {
+            "plans": plain,
+            "targets": [_with_secrets(target) for target in targets],
+            "dry_run": dry_run,
+            "secrets": list(secrets),
+        }
+    )
     results: list[StepResult] = []
     with _log_file(log) as words:
         child = subprocess.Popen(
@@ -79,8 +92,9 @@ def apply(
         if child.returncode != 0:
             words.seek(0)
             tail = "\n".join(words.read().decode(errors="replace").strip().splitlines()[-8:])
-            raise ApplyError(f"The plan of {plan.host} could not be applied.\n{tail}")
-    return ApplyReport(host=plan.host, steps=tuple(results))
+            hosts = ", ".join(plan.host for plan in plans)
+            raise ApplyError(f"The plan of {hosts} could not be applied.\n{tail}")
+    return ApplyReport(steps=tuple(results))
 
 
 def _log_file(log: Path | None) -> IO[bytes]:

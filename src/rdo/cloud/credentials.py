@@ -30,6 +30,10 @@ class Credentials:
                 write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
         return SecretStr(known[name])
 
+    def values(self) -> list[str]:
+        """Return all passwords that there are by now."""
+        return sorted(self._read().values())
+
     def _read(self) -> dict[str, str]:
         try:
             text = self.path.read_text()

@@ -6,11 +6,20 @@ are not RPMs, so it is laid into the base that they boot from.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdo.cloud.roles.keystone import DRIVERS
+from rdo.building.planner import RootPlanner, UnsatisfiedError
+from rdo.building.rpminfo import RpmInfo
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.deployment import DRIVERS, asked_for
+from rdo.cloud.pki import Authority
+from rdo.cloud.plan import Packages
+from rdo.cloud.roles import plans
 from rdo.cloud.testhosts import image
+from rdo.cloud.topology import Cloud, Repository, Site
+from rdo.common.errors import InputError, RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -18,6 +27,9 @@ from rdo.distribution.models import Platform, Release
 from rdo.packaging.closure import resolve_closure
 from rdo.packaging.resolution_model import Resolution
 from rdo.repository.asked import names_asked
+from rdo.repository.closure import published_infos
+from rdo.repository.factory import make_repository
+from rdo.repository.publish import show
 from rdo.repository.snapshots import folder_of
 
 
@@ -51,3 +63,51 @@ def ensure_base(
         asked = dict.fromkeys((*names, *DRIVERS))
         wanted |= set(debs_for(resolve_closure(distribution, release, platform, [*asked], paths, progress)))
     return image.ensure_host_base(platform, paths, sorted(wanted), progress)
+
+
+def ensure_cloud_base(
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+    cloud: Cloud,
+) -> list[Path]:
+    """Return the layers of hosts that a cloud can be put up on, building what the repository lacks for it.
+
+    :raises InputError: hosts of this platform can't be made, or not root
+    :raises UnsatisfiedError: the packages can't be installed together
+    """
+    image.require_hosts(platform)
+    names = _packages_of(cloud)
+    planner = RootPlanner(platform, paths, progress)
+    with progress.task("Packages of the cloud"):
+        try:
+            infos = _published(release, platform, paths)
+            plan = planner.plan(names, infos, what=f"the cloud {cloud.name}")
+        except (UnsatisfiedError, InputError):
+            made = make_repository(distribution, release, platform, asked_for(cloud), paths, progress)
+            if made.published is None:
+                failed = "; ".join(f"{r.package}: {r.reason or 'failed'}" for r in made.summary.of("failed"))
+                raise RdoError(
+                    f"Not everything could be built: {failed}", hint="rdo build --status"
+                ) from None
+            infos = _published(release, platform, paths)
+            plan = planner.plan(names, infos, what=f"the cloud {cloud.name}")
+    return image.ensure_host_base(platform, paths, sorted({deb.name for deb in plan.debs}), progress)
+
+
+def _published(release: Release, platform: Platform, paths: Paths) -> list[RpmInfo]:
+    return published_infos(show(paths, platform.name, release.series).path, paths)
+
+
+def _packages_of(cloud: Cloud) -> list[str]:
+    """Return the packages that the plans of a cloud would install, on all hosts."""
+    repository = Repository(series="", platform="", server="", public_key="")
+    with tempfile.TemporaryDirectory() as folder:
+        # only names are asked for here: what these plans have of secrets is thrown away
+        site = Site(cloud=cloud, repository=repository)
+        made = plans(site, Credentials(Path(folder, "passwords.json")), Authority(Path(folder, "pki")))
+    return sorted(
+        {name for plan in made for step in plan.steps if isinstance(step, Packages) for name in step.names}
+    )

@@ -1,119 +1,91 @@
-"""Each kind of step as one pyinfra operation: look at the host, then yield what it takes, or nothing.
-
-Imported only in the process that applies a plan (:mod:`rdo.cloud.apply`), since pyinfra brings gevent.
-"""
+"""Each kind of step as two bash scripts for its host: a guard that looks, and what makes it hold."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import textwrap
 from base64 import b64encode
-from collections.abc import Callable, Generator, Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.operations import files, systemd
-
-from rdo.cloud.plan import AnyStep, Database, File, Link, Packages, Script, Service
+from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Objects, Packages, Script, Service
 from rdo.common.files import sha256_bytes
 
-#: Marks the line of a probe's answer; whatever else a program prints is not the answer.
-_YES = "rdo-probe:yes"
 
-Commands = Generator[Any, None, None]
+@dataclass(frozen=True)
+class Scripts:
+    """What is sent to a host for one step; both may hold secrets.
 
+    ``guard`` succeeds where the step holds already and changes nothing. ``make`` makes it hold; it runs with
+    ``set -euo pipefail``.
+    """
 
-class Holds(FactBase):  # type: ignore[misc]
-    """Whether a bash script, given on standard input, succeeds on the host."""
-
-    def command(self, key: str) -> str:
-        """Return the command; ``key`` only tells one probe from another."""
-        return f"bash -s >/dev/null 2>&1 && echo {_YES} || true # {key}"
-
-    def process(self, output: Iterable[str]) -> bool:
-        """Read the answer."""
-        return any(line.strip() == _YES for line in output)
+    guard: str
+    make: str
 
 
-def holds(key: str, script: str) -> bool:
-    """Ask the host whether ``script`` succeeds."""
-    return bool(host.get_fact(Holds, key=shlex.quote(key), _stdin=script))
+def scripts_for(step: AnyStep, earlier: Mapping[str, AnyStep]) -> Scripts:
+    """Return the scripts of a step.
+
+    :param earlier: the steps before it on its host, by id
+    """
+    match step:
+        case Packages():
+            return package_scripts(step)
+        case File():
+            return file_scripts(step)
+        case Config():
+            return file_scripts(step.as_file())
+        case Link():
+            return _link_scripts(step)
+        case Database():
+            return database_scripts(step)
+        case Script():
+            unless, script = step.unless.get_secret_value(), step.script.get_secret_value()
+            return Scripts(unless, f"{script}\n{_until(unless, step.retries)}")
+        case Service():
+            return _service_scripts(step, [earlier[name] for name in step.restart_after])
+        case Objects():
+            return _objects_scripts(step)
 
 
-@operation()
-def guarded_script(key: str, script: str, unless: str, retries: int) -> Commands:
-    """Run a script unless its guard holds."""
-    if holds(key, unless):
-        return
-    yield StringCommand("bash", "-s", _stdin=f"set -euo pipefail\n{script}\n{_until(unless, retries)}")
-
-
-def _until(condition: str, retries: int) -> str:
-    if not retries:
+def _until(condition: str, seconds: int) -> str:
+    if not seconds:
         return ""
-    # A guard that is a whole script is asked in a subshell, so that its `exit` ends only itself.
+    # A condition that is a whole script is asked in a subshell, so that its `exit` ends only itself.
     return textwrap.dedent(
-        f"""
-        for rdo_try in $(seq {retries}); do
-            if ( {condition}
-               ) >/dev/null 2>&1; then exit 0; fi
-            sleep 1
+        """
+        rdo_condition() (
+        {condition}
+        )
+        rdo_end=$((SECONDS + {seconds}))
+        while ! rdo_condition >/dev/null 2>&1; do
+            if [ $SECONDS -ge $rdo_end ]; then
+                echo "still not so after {seconds} s" >&2
+                exit 1
+            fi
+            sleep 0.3
         done
-        echo "still not so after {retries} s" >&2
-        exit 1
         """
-    )
+    ).format(condition=condition, seconds=seconds)
 
 
-def _sql_text(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+def package_scripts(*steps: Packages) -> Scripts:
+    """Return what installs the packages of several steps in one transaction.
 
-
-def database_scripts(step: Database) -> tuple[str, str]:
-    """Return the script that makes a database and its account, and the guard that says it is there.
-
-    The guard logs in as the account itself, so a changed password is seen.
+    Names may be provides: ``httpd`` where the platform calls it otherwise.
     """
-    sql = [f"CREATE DATABASE IF NOT EXISTS `{step.name}` CHARACTER SET utf8mb4;"]
-    password = step.password.get_secret_value()
-    for client in step.clients:
-        account = f"{_sql_text(step.user)}@{_sql_text(client)}"
-        sql += [
-            f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {_sql_text(password)};",
-            f"ALTER USER {account} IDENTIFIED BY {_sql_text(password)};",
-            f"GRANT ALL PRIVILEGES ON `{step.name}`.* TO {account};",
-        ]
-    accounts = ", ".join(_sql_text(client) for client in step.clients)
-    statements = "\n".join(sql)
-    create = f"mariadb <<'RDO_SQL'\n{statements}\nRDO_SQL\n"
-    guard = textwrap.dedent(
-        f"""
-        set -e
-        export MYSQL_PWD={shlex.quote(password)}
-        mariadb --user={step.user} --protocol=socket --database={step.name} -e 'SELECT 1'
-        unset MYSQL_PWD
-        test "$(mariadb -NBe "SELECT COUNT(*) FROM mysql.db WHERE User = {_sql_text(step.user)} \\
-            AND Db = {_sql_text(step.name)} AND Host IN ({accounts})")" = {len(step.clients)}
-        """
-    )
-    return create, guard
+    names = shlex.join(dict.fromkeys(name for step in steps for name in step.names))
+    return Scripts(f"rpm -q --whatprovides {names}", f"dnf -y -q install {names}\n")
 
 
-def package_scripts(step: Packages) -> tuple[str, str]:
-    """Return the script that installs packages and the guard for it.
-
-    Names may be provides (``httpd`` where the platform calls it otherwise), which pyinfra's own operation for
-    dnf would install again and again.
-    """
-    names = shlex.join(step.names)
-    return f"dnf -y -q install {names}\n", f"rpm -q --whatprovides {names}"
-
-
-def file_scripts(step: File) -> tuple[str, str]:
-    """Return the script that writes a file, whole and never with a wider mode, and the guard for it."""
+def file_scripts(step: File) -> Scripts:
+    """Return what writes a file, whole and never with a wider mode."""
     content = step.content.get_secret_value().encode()
-    path, owner = shlex.quote(step.path), f"{step.owner}:{step.group}"
+    path, owner = shlex.quote(step.path), f"{step.owner}:{step.group_owner}"
     mode = step.mode.lstrip("0")
     write = textwrap.dedent(
         f"""
@@ -137,12 +109,57 @@ def file_scripts(step: File) -> tuple[str, str]:
         test "$(stat -c %U:%G:%a {path})" = "{owner}:{mode}"
         """
     )
-    return write, guard
+    return Scripts(guard, write)
 
 
-def started_since(unit: str, paths: Iterable[str]) -> str:
-    """Return a script that succeeds where a running unit started after ``paths`` were last written."""
+def _link_scripts(step: Link) -> Scripts:
+    path, target = shlex.quote(step.path), shlex.quote(step.target)
+    make = f'mkdir -p "$(dirname {path})"\nln -sfn {target} {path}\n'
+    return Scripts(f'test "$(readlink {path})" = {target}', make)
+
+
+def _sql_text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def database_scripts(step: Database) -> Scripts:
+    """Return what makes a database and its account.
+
+    The guard logs in as the account itself, so a changed password is seen.
+    """
+    sql = [f"CREATE DATABASE IF NOT EXISTS `{step.name}` CHARACTER SET utf8mb4;"]
+    password = step.password.get_secret_value()
+    demand = " REQUIRE SSL" if step.server else " REQUIRE NONE"
+    for client in step.clients:
+        account = f"{_sql_text(step.user)}@{_sql_text(client)}"
+        sql += [
+            f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {_sql_text(password)};",
+            f"ALTER USER {account} IDENTIFIED BY {_sql_text(password)}{demand};",
+            f"GRANT ALL PRIVILEGES ON `{step.name}`.* TO {account};",
+        ]
+    accounts = ", ".join(_sql_text(client) for client in step.clients)
+    statements = "\n".join(sql)
+    create = f"mariadb <<'RDO_SQL'\n{statements}\nRDO_SQL\n"
+    way = "--protocol=socket"
+    if step.server is not None:
+        way = f"--protocol=tcp --host={step.server} --ssl-ca={step.ca} --ssl-verify-server-cert"
+    guard = textwrap.dedent(
+        f"""
+        set -e
+        export MYSQL_PWD={shlex.quote(password)}
+        mariadb --user={step.user} {way} --database={step.name} -e 'SELECT 1'
+        unset MYSQL_PWD
+        test "$(mariadb -NBe "SELECT COUNT(*) FROM mysql.db WHERE User = {_sql_text(step.user)} \\
+            AND Db = {_sql_text(step.name)} AND Host IN ({accounts})")" = {len(step.clients)}
+        """
+    )
+    return Scripts(guard, create)
+
+
+def started_since(unit: str, paths: Iterable[str], packages: Iterable[str] = ()) -> str:
+    """Return a script that succeeds where a unit started after files and packages were last written."""
     names = " ".join(shlex.quote(path) for path in paths)
+    rpms = " ".join(shlex.quote(name) for name in packages)
     return textwrap.dedent(
         f"""
         set -e
@@ -150,52 +167,50 @@ def started_since(unit: str, paths: Iterable[str]) -> str:
         for file in {names}; do
             if [ -e "$file" ] && [ "$(stat -c %Z "$file")" -gt "$started" ]; then exit 1; fi
         done
+        for time in $([ -z "{"x" if rpms else ""}" ] || rpm -q --qf '%{{INSTALLTIME}}\\n' --whatprovides {rpms}); do
+            if [ "$time" -gt "$started" ]; then exit 1; fi
+        done
         """
     )
 
 
-@operation()
-def running_service(key: str, unit: str, restart: bool, paths: tuple[str, ...]) -> Commands:
-    """Enable and start a unit; restart it where ``restart`` says so or it runs on older files."""
-    running = holds(f"{key} runs", f"systemctl is-active --quiet {unit}")
-    if running and not restart and paths:
-        restart = not holds(f"{key} is fresh", started_since(unit, paths))
-    yield from systemd.service._inner(
-        service=unit, running=True, enabled=True, restarted=running and restart, daemon_reload=restart
+def _service_scripts(step: Service, causes: Iterable[AnyStep]) -> Scripts:
+    causes = list(causes)
+    paths = [c.path for c in causes if isinstance(c, File | Config | Link | Script) and c.path]
+    packages = [name for cause in causes if isinstance(cause, Packages) for name in cause.names]
+    unit = shlex.quote(step.unit)
+    guard = f"set -e\nsystemctl is-active --quiet {unit}\nsystemctl is-enabled --quiet {unit}\n"
+    if paths or packages:
+        guard += started_since(unit, paths, packages)
+    make = f"""
+systemctl daemon-reload
+systemctl enable --quiet {unit}
+systemctl reset-failed {unit} 2>/dev/null || true
+systemctl restart {unit} || {{ journalctl --no-pager -n 15 -o cat -u {unit} >&2; exit 1; }}
+"""
+    if step.ready is not None:
+        make += _until(step.ready.get_secret_value(), step.patience)
+    return Scripts(guard, make)
+
+
+@cache
+def remote_program(name: str) -> str:
+    """Return the text of a program of :mod:`rdo.cloud.remote`, which runs on hosts."""
+    return (Path(__file__).parent / "remote" / f"{name}.py").read_text()
+
+
+def python_on_host(program: str, job: str) -> str:
+    """Return a bash script that runs a program of ``remote`` with a job; neither is on a command line."""
+    # A here-document on a descriptor of its own leaves standard input free.
+    return (
+        "python3 - 9<<'RDO_JOB' <<'RDO_PROGRAM'\n"
+        f"{json.dumps(json.loads(job))}\nRDO_JOB\n{remote_program(program)}\nRDO_PROGRAM\n"
     )
 
 
-def operation_for(
-    step: AnyStep, changed: set[str], paths: dict[str, str]
-) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the pyinfra operation and its arguments for one step.
-
-    :param changed: ids of the steps that changed something in this run
-    :param paths: id of a step -> the file it writes, for steps that write one
-    """
-    match step:
-        case Packages():
-            script, guard = package_scripts(step)
-            return guarded_script, {"key": step.id, "script": script, "unless": guard, "retries": 0}
-        case Link():
-            return files.link, {"path": step.path, "target": step.target}
-        case File():
-            script, guard = file_scripts(step)
-            return guarded_script, {"key": step.id, "script": script, "unless": guard, "retries": 0}
-        case Database():
-            script, guard = database_scripts(step)
-            return guarded_script, {"key": step.id, "script": script, "unless": guard, "retries": 0}
-        case Script():
-            return guarded_script, {
-                "key": step.id,
-                "script": step.script.get_secret_value(),
-                "unless": step.unless.get_secret_value(),
-                "retries": step.retries,
-            }
-        case Service():
-            return running_service, {
-                "key": step.id,
-                "unit": step.unit,
-                "restart": bool(changed & set(step.restart_after)),
-                "paths": tuple(paths[name] for name in step.restart_after if name in paths),
-            }
+def _objects_scripts(step: Objects) -> Scripts:
+    job = json.loads(step.wanted.get_secret_value()) | {"cloud": step.cloud}
+    return Scripts(
+        python_on_host("objects", json.dumps(job | {"look": True})),
+        python_on_host("objects", json.dumps(job | {"look": False})),
+    )

@@ -6,16 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
-from rdo.cloud import identity
+from rdo.cloud import deployment
+from rdo.cloud.deployment import asked_for
 from rdo.cloud.hostbase import debs_for
-from rdo.cloud.plan import ApplyReport, StepResult
-from rdo.cloud.roles.keystone import DRIVERS, RC_FILE
+from rdo.cloud.plan import ApplyReport, StepResult, Target
+from rdo.cloud.roles.keystone import RC_FILE
 from rdo.cloud.testhosts import hosts, image
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
-from rdo.cloud.verify import Proof
+from rdo.cloud.topology import Cloud, Host
+from rdo.cloud.verify import Proof, verify
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -24,7 +27,6 @@ from rdo.distribution.models import Platform, Release
 from rdo.packaging.resolution_model import Resolution
 from rdo.repository.factory import Made, make_repository
 
-ASKED = ("keystone", "python-openstackclient", *DRIVERS)
 HOST = "keystone"
 
 
@@ -72,7 +74,8 @@ def run(
     if fresh and name in {host.name for host in hosts.list_hosts(paths)}:
         hosts.destroy(paths, [name])
     with clock.stage("packages"):
-        made = make_repository(distribution, release, platform, ASKED, paths, progress, jobs=jobs)
+        cloud = keystone_alone(name, "192.0.2.1")
+        made = make_repository(distribution, release, platform, asked_for(cloud), paths, progress, jobs=jobs)
         if not made.summary.ok or made.published is None:
             raise UnbuiltError(_why(made))
     with clock.stage("host"):
@@ -81,7 +84,7 @@ def run(
     with clock.stage("keystone"):
         report = _put_up(paths, release, platform, host, progress)
     with clock.stage("verification"):
-        proofs = identity.prove(paths, name)
+        proofs = verify(Target(host=host.name, ssh_config=str(host.ssh_config)))
     address = f"{repository}/{platform.name}-{release.series}/"
     passwords = paths.clouds / name / "passwords.json"
     return Outcome(made, host, report, proofs, address, passwords, seconds=clock.seconds)
@@ -102,8 +105,10 @@ def _host(
 def _put_up(
     paths: Paths, release: Release, platform: Platform, host: TestHost, progress: Progress
 ) -> ApplyReport:
-    deployment = identity.describe(paths, release, platform, host)
-    with progress.task(f"Keystone on {host.name}", len(deployment.plan.steps)) as task:
+    cloud = keystone_alone(host.name, host.address)
+    deployment.remember(paths, cloud)
+    described = deployment.describe(paths, cloud, release, platform, test_hosts={host.name: host})
+    with progress.task(f"Keystone on {host.name}", described.steps) as task:
 
         def tell(step: StepResult) -> None:
             task.advance()
@@ -111,7 +116,12 @@ def _put_up(
             if step.changed:
                 progress.message(f"{host.name}: {step.title} ({step.seconds:.1f} s)")
 
-        return identity.put_up(deployment, report=tell)
+        return deployment.put_up(described, report=tell)
+
+
+def keystone_alone(name: str, address: str) -> Cloud:
+    """Return a cloud of one service on one host."""
+    return Cloud(name=name, services=("keystone",), hosts=(Host(name=name, address=ip_address(address)),))
 
 
 def _why(made: Made) -> str:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import ip_address
 
 from rdo.building.planner import RootPlanner
 from rdo.building.rpminfo import RpmInfo
@@ -23,7 +22,7 @@ from rdo.cloud.testhosts import hosts, image
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.testhosts.ssh import run_ssh
-from rdo.cloud.topology import Repository, Topology
+from rdo.cloud.topology import Repository
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -180,18 +179,14 @@ class _Trial:
 
     def enable(self, series: str) -> None:
         """Give the host a series' repository, signatures checked."""
-        topology = Topology(
-            host=self.host.name,
-            address=ip_address(self.host.address),
-            repository=Repository(
-                series=series,
-                platform=self.platform.name,
-                server=serve_repository(self.paths, self.paths.repositories),
-                public_key=keys.load(self.paths).public,
-            ),
+        published = Repository(
+            series=series,
+            platform=self.platform.name,
+            server=serve_repository(self.paths, self.paths.repositories),
+            public_key=keys.load(self.paths).public,
         )
-        plan = Plan(host=self.host.name, steps=repository.steps(topology))
-        report = apply(plan, Target(host=self.host.name, ssh_config=str(self.host.ssh_config)))
+        plan = Plan(host=self.host.name, steps=repository.steps(published))
+        report = apply([plan], [Target(host=self.host.name, ssh_config=str(self.host.ssh_config))])
         if not report.ok:
             raise RdoError(f"{self.host.name} can't use the repository: {report.steps[-1].error}")
 

@@ -1,7 +1,7 @@
-"""The process that applies one plan: pyinfra's state, one host, the steps in order.
+"""The process that applies plans: pyinfra's connections, all hosts at once, stage by stage.
 
-Operations are added while pyinfra's state says "executing", which makes each run at once on facts that are
-fresh: a step sees what the steps before it did.
+Guards are asked in one go at the start, so that a cloud where all holds costs one command on each host, and
+again where something changed since.
 """
 
 from gevent import monkey
@@ -11,31 +11,165 @@ monkey.patch_all()
 import json  # noqa: E402 - gevent must patch first
 import logging  # noqa: E402
 import os  # noqa: E402
+import re  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 from typing import TextIO  # noqa: E402
 
+import gevent  # noqa: E402
 from pyinfra import logger  # noqa: E402
-from pyinfra.api import Config, Inventory, State  # noqa: E402
+from pyinfra.api import Config, Inventory, State, StringCommand  # noqa: E402
 from pyinfra.api.connect import connect_all, disconnect_all  # noqa: E402
 from pyinfra.api.exceptions import PyinfraError  # noqa: E402
-from pyinfra.api.operation import add_op  # noqa: E402
-from pyinfra.api.state import StateStage  # noqa: E402
+from pyinfra.api.host import Host  # noqa: E402
 
-from rdo.cloud.operations import operation_for  # noqa: E402
-from rdo.cloud.plan import File, Link, Plan, StepResult, Target  # noqa: E402
+from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
+from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
+from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+
+_HOLDS = re.compile(r"rdo-holds:(\d+)")
+_SIDE_BY_SIDE = 4
+"""How many groups of steps, and how many guards, run at once on a host."""
 
 
-class _LastLines(logging.Handler):
-    """Keeps what pyinfra says of a step, for the error of the step that fails."""
+class _Node:
+    """One host, its plan, and what is known of it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
+    def __init__(self, host: Host, plan: Plan, results: TextIO, secrets: Sequence[str]) -> None:
+        self.host, self.plan, self.results, self.secrets = host, plan, results, secrets
+        earlier = {step.id: step for step in plan.steps}
+        self.scripts = {step.id: scripts_for(step, earlier) for step in plan.steps}
+        self.changed: set[str] = set()
+        self.failed = False
+        self.known: dict[str, bool] = {}
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one message."""
-        self.lines.append(record.getMessage())
+    def run(self, script: str) -> tuple[bool, str]:
+        """Run a script on the host; return whether it succeeded, and what it said."""
+        try:
+            # a local name would end as the process's argument; standard input shows nobody anything
+            ok, output = self.host.run_shell_command(StringCommand("bash", "-s"), _stdin=script)
+        except (PyinfraError, OSError, EOFError) as error:
+            return False, f"{self.plan.host} does not answer: {error}"
+        return ok, str(output.output)
+
+    def ask(self, steps: Sequence[AnyStep]) -> dict[str, bool]:
+        """Ask the guards of steps, a few at a time; id -> whether the step holds."""
+        if not steps:
+            return {}
+        lines = ["rdo_ask() { while [ $(jobs -rp | wc -l) -ge %d ]; do wait -n; done; }" % _SIDE_BY_SIDE]
+        for number, step in enumerate(steps):
+            # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
+            lines.append(
+                f"rdo_ask\n{{ (\n{self.scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
+                f" [ $? -ne 0 ] || echo rdo-holds:{number}; }} &"
+            )
+        _, said = self.run("\n".join([*lines, "wait", ""]))
+        held = {int(number) for number in _HOLDS.findall(said)}
+        return {step.id: number in held for number, step in enumerate(steps)}
+
+    def look(self) -> None:
+        """Tell of each step whether it would change something, with the difference in files."""
+        began = time.monotonic()
+        self.known = self.ask(self.plan.steps)
+        needed = [step for step in self.plan.steps if not self.known[step.id]]
+        shown = read_difference(self.run(difference_script(needed))[1], needed, self.secrets)
+        seconds = (time.monotonic() - began) / len(self.plan.steps)
+        for step in self.plan.steps:
+            change = not self.known[step.id] or self._caused(step)
+            if change:
+                self.changed.add(step.id)
+            self.tell(step, changed=change, ok=True, seconds=seconds, difference=shown.get(step.id))
+
+    def stage(self, stage: Stage, *, anew: bool) -> None:
+        """Make the steps of a stage hold; ``anew`` asks their guards again first."""
+        steps = self.plan.of(stage)
+        if not steps:
+            return
+        if anew:
+            self.known |= self.ask(steps)
+        if stage is Stage.PACKAGES:
+            self._packages([step for step in steps if isinstance(step, Packages)])
+            return
+        groups: dict[str, list[AnyStep]] = {}
+        for step in steps:
+            groups.setdefault(step.group if stage.side_by_side else "", []).append(step)
+        pool = gevent.pool.Pool(_SIDE_BY_SIDE)
+        pool.map(self._group, groups.values())
+
+    def _group(self, steps: Sequence[AnyStep]) -> None:
+        moved = False
+        for step in steps:
+            began = time.monotonic()
+            holds = self.known[step.id] and not self._caused(step)
+            if moved and holds:
+                holds = self.ask([step])[step.id]
+            ok, said = (True, "") if holds else self.run(_strict(self.scripts[step.id]))
+            moved = moved or not holds
+            self.finish(step, changed=not holds, ok=ok, seconds=time.monotonic() - began, said=said)
+            if not ok:
+                return
+
+    def _packages(self, steps: Sequence[Packages]) -> None:
+        """Install what is missing in one transaction."""
+        missing = [step for step in steps if not self.known[step.id]]
+        began = time.monotonic()
+        ok, said = (True, "") if not missing else self.run(_strict(package_scripts(*missing)))
+        seconds = (time.monotonic() - began) / max(1, len(missing))
+        for step in steps:
+            change = step in missing
+            self.finish(
+                step, changed=change, ok=ok or not change, seconds=seconds if change else 0, said=said
+            )
+
+    def _caused(self, step: AnyStep) -> bool:
+        return isinstance(step, Service) and not self.changed.isdisjoint(step.restart_after)
+
+    def finish(self, step: AnyStep, *, changed: bool, ok: bool, seconds: float, said: str) -> None:
+        """Note what a step did and tell it."""
+        if changed:
+            self.changed.add(step.id)
+        if not ok:
+            self.failed = True
+        error = None if ok else self.masked("\n".join(said.splitlines()[-15:]))
+        self.tell(step, changed=changed, ok=ok, seconds=seconds, error=error)
+
+    def tell(
+        self,
+        step: AnyStep,
+        *,
+        changed: bool,
+        ok: bool,
+        seconds: float,
+        error: str | None = None,
+        difference: str | None = None,
+    ) -> None:
+        """Write a result for the parent, and a line for the log."""
+        result = StepResult(
+            host=self.plan.host,
+            id=step.id,
+            title=step.title,
+            changed=changed,
+            ok=ok,
+            seconds=seconds,
+            error=error,
+            difference=difference,
+        )
+        print(result.model_dump_json(), file=self.results, flush=True)
+        state = "failed" if not ok else "changed" if changed else "held"
+        print(
+            f"{self.plan.host} {step.id} {state} {seconds:.2f} s {error or ''}", file=sys.stderr, flush=True
+        )
+
+    def masked(self, text: str) -> str:
+        """Hide secrets that a program on the host may have printed."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _strict(scripts: Scripts) -> str:
+    return f"set -euo pipefail\n{scripts.make}"
 
 
 def work() -> int:
@@ -44,66 +178,43 @@ def work() -> int:
     # Standard output carries results alone; whatever a library prints goes to the log.
     results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    plan = Plan.model_validate(job["plan"])
-    target = Target.model_validate(job["target"])
-    said = _LastLines()
-    logger.addHandler(said)
+    plans = [Plan.model_validate(value) for value in job["plans"]]
+    targets = [Target.model_validate(value) for value in job["targets"]]
     logger.addHandler(logging.StreamHandler(sys.stderr))
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING)
     logger.propagate = False
 
-    data: dict[str, object] = {"ssh_user": target.user, "ssh_strict_host_key_checking": "yes"}
-    if target.ssh_config is not None:
-        data["ssh_config_file"] = target.ssh_config
-    state = State(Inventory(([(target.host, data)], {})), Config(CONNECT_TIMEOUT=20, DIFF=False))
-    state.current_stage = StateStage.Prepare
+    hosts = []
+    for target in targets:
+        data: dict[str, object] = {"ssh_user": target.user, "ssh_strict_host_key_checking": "yes"}
+        if target.ssh_config is not None:
+            data["ssh_config_file"] = target.ssh_config
+        hosts.append((target.host, data))
+    state = State(Inventory((hosts, {})), Config(CONNECT_TIMEOUT=20, DIFF=False))
     try:
         connect_all(state)
     except PyinfraError as error:
-        print(f"{target.host} can't be reached over SSH: {error}", file=sys.stderr)
+        print(f"{', '.join(t.host for t in targets)} can't be reached over SSH: {error}", file=sys.stderr)
         return 1
     try:
-        return _run(state, plan, results, dry_run=job["dry_run"], said=said)
+        secrets = sorted(job["secrets"], key=len, reverse=True)
+        nodes = [_Node(state.inventory.get_host(p.host), p, results, secrets) for p in plans]
+        if job["dry_run"]:
+            gevent.joinall([gevent.spawn(node.look) for node in nodes], raise_error=True)
+        else:
+            _apply(nodes)
+        return 0
     finally:
         disconnect_all(state)
 
 
-def _run(state: State, plan: Plan, results: TextIO, *, dry_run: bool, said: _LastLines) -> int:
-    changed: set[str] = set()
-    paths = {step.id: step.path for step in plan.steps if isinstance(step, File | Link)}
-    if not dry_run:
-        state.current_stage = StateStage.Execute
-        state.is_executing = True
-    for step in plan.steps:
-        said.lines.clear()
-        began = time.monotonic()
-        function, arguments = operation_for(step, changed, paths)
-        try:
-            metas = add_op(state, function, name=step.title, **arguments)
-        except PyinfraError as error:
-            result = StepResult(
-                id=step.id,
-                title=step.title,
-                changed=False,
-                ok=False,
-                seconds=time.monotonic() - began,
-                error="\n".join([*said.lines[-12:], str(error)]),
-            )
-        else:
-            (meta,) = metas.values()
-            ok = dry_run or bool(meta.did_succeed())
-            did = bool(meta.will_change) if dry_run else bool(meta.did_change())
-            result = StepResult(
-                id=step.id,
-                title=step.title,
-                changed=did,
-                ok=ok,
-                seconds=time.monotonic() - began,
-                error=None if ok else "\n".join(said.lines[-12:]),
-            )
-        if result.changed:
-            changed.add(step.id)
-        print(result.model_dump_json(), file=results, flush=True)
-        if not result.ok:
-            break
-    return 0
+def _apply(nodes: Sequence[_Node]) -> None:
+    def know(node: _Node) -> None:
+        node.known = node.ask(node.plan.steps)
+
+    gevent.joinall([gevent.spawn(know, node) for node in nodes], raise_error=True)
+    for stage in Stage:
+        anew = any(node.changed for node in nodes)
+        gevent.joinall([gevent.spawn(node.stage, stage, anew=anew) for node in nodes], raise_error=True)
+        if any(node.failed for node in nodes):
+            return

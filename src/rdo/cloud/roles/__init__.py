@@ -1,1 +1,66 @@
 """What each role puts on a host, as steps of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.pki import Authority
+from rdo.cloud.plan import AnyStep, Plan
+from rdo.cloud.roles import (
+    base,
+    ceph,
+    cinder,
+    glance,
+    horizon,
+    keystone,
+    libvirt,
+    mariadb,
+    neutron,
+    nova,
+    objects,
+    ovn,
+    placement,
+    rabbitmq,
+    repository,
+    web,
+)
+from rdo.cloud.roles.node import Node
+from rdo.cloud.topology import Site
+
+#: In the order in which their steps stand within a stage.
+_PARTS: tuple[Callable[[Node], Iterator[AnyStep]], ...] = (
+    base.steps,
+    mariadb.steps,
+    rabbitmq.steps,
+    web.steps,
+    ceph.steps,
+    ovn.steps,
+    libvirt.steps,
+    keystone.steps,
+    glance.steps,
+    placement.steps,
+    neutron.steps,
+    nova.steps,
+    cinder.steps,
+    horizon.steps,
+    web.identity,
+    keystone.identity,
+    web.ready,
+    objects.steps,
+)
+
+
+def plans(site: Site, credentials: Credentials, authority: Authority) -> list[Plan]:
+    """Return the plan of each host of a site.
+
+    :raises InputError: a password or the certificate authority can't be used
+    """
+    return [_plan(Node(site, host, credentials, authority)) for host in site.cloud.hosts]
+
+
+def _plan(node: Node) -> Plan:
+    steps = [*repository.steps(node.site.repository)]
+    for part in _PARTS:
+        steps += part(node)
+    return Plan(host=node.host.name, steps=tuple(sorted(steps, key=lambda step: step.stage)))

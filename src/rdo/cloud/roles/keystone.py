@@ -1,123 +1,117 @@
-"""The steps that make a host an identity service: MariaDB, memcached, httpd with Keystone.
+"""Keystone in httpd, the administrator's credentials, and what the catalog and the accounts begin with.
 
-They follow upstream's installation guide for Keystone (docs.openstack.org/keystone, "Install and configure"),
-in its order; each asks the host first whether it is needed.
+The steps follow upstream's installation guide for Keystone (docs.openstack.org/keystone, "Install and
+configure"), in its order; each asks the host first whether it is needed.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-import textwrap
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from rdo.cloud.credentials import Credentials
-from rdo.cloud.plan import AnyStep, Database, File, Link, Packages, Plan, Script, Service
-from rdo.cloud.roles import repository
-from rdo.cloud.topology import Topology
+from rdo.cloud.plan import AnyStep, File, Objects, Script, Stage
+from rdo.cloud.roles.node import CA, CLOUD, Node, Options, merged
+from rdo.cloud.topology import Service as Name
 from rdo.common.errors import InputError
 
-#: Index names of what the packages below take from a Python driver: Keystone itself does not require one.
-DRIVERS = ("pymysql", "pymemcache")
-PACKAGES = (
-    "mariadb-server",
-    "memcached",
-    "httpd",
-    "python3-mod_wsgi",
-    "python3-pymysql",
-    "python3-pymemcache",
-    "openstack-keystone",
-    "python3-openstackclient",
-)
-#: Ours alone, read after keystone.conf, so that the package's file stays as it is for `rpm -V` and updates.
-CONFIGURATION = "/etc/keystone/keystone.conf.d/50-rdo.conf"
 CLOUDS = "/etc/openstack/clouds.yaml"
 RC_FILE = "/root/keystonerc_admin"
 
+#: service -> (its type, its name for people, port, path), of the catalog
+CATALOG: dict[Name, tuple[str, str, int, str]] = {
+    "glance": ("image", "OpenStack Image service", 9292, ""),
+    "placement": ("placement", "OpenStack Placement service", 8778, ""),
+    "neutron": ("network", "OpenStack Networking service", 9696, ""),
+    "nova": ("compute", "OpenStack Compute service", 8774, "/v2.1"),
+    "cinder": ("block-storage", "OpenStack Block Storage service", 8776, "/v3"),
+}
 
-def plan(topology: Topology, credentials: Credentials) -> Plan:
-    """Return the plan of a host that has all of an identity service.
 
-    :raises InputError: the database password has characters that Keystone can't take
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of a controller.
+
+    :raises InputError: a database password has characters that services can't take
     """
-    return Plan(
-        host=topology.host,
-        steps=(
-            *repository.steps(topology),
-            Packages(id="packages", title="Packages of Keystone and what it stands on", names=PACKAGES),
-            *_database(topology, credentials),
-            *_keystone(topology, credentials),
-            *_clients(topology, credentials),
-            _bootstrap(topology, credentials),
-        ),
+    if not node.is_controller:
+        return
+    _check_passwords(node)
+    yield node.packages("keystone", "openstack-keystone", "python3-pymysql", "python3-openstackclient")
+    yield node.config("keystone", _options(node))
+    yield Script(
+        id="keystone-schema",
+        title="Keystone's database schema",
+        stage=Stage.SCHEMA,
+        group="keystone",
+        unless=SecretStr("runuser -u keystone -- keystone-manage db_sync --check"),
+        script=SecretStr(_manage("db_sync", user="keystone")),
     )
-
-
-def _database(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ...]:
-    names = topology.names
-    return (
-        Service(id="mariadb", title="MariaDB", unit=names.mariadb_unit),
-        Service(id="memcached", title="memcached", unit=names.memcached_unit),
-        Database(
-            id="keystone-database",
-            title="Database and account of Keystone",
-            name="keystone",
-            user="keystone",
-            password=credentials["keystone_database"],
-            clients=("localhost",),
-        ),
-    )
-
-
-def _keystone(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ...]:
-    names = topology.names
-    return (
-        File(
-            id="keystone-configuration",
-            title="Configuration of Keystone",
-            path=CONFIGURATION,
+    for kind in ("fernet", "credential"):
+        yield Script(
+            id=f"keystone-{kind}-keys",
+            title=f"Keystone's {kind} keys",
+            stage=Stage.SCHEMA,
             group="keystone",
-            mode="640",
-            content=SecretStr(_configuration(_database_password(credentials), names.mariadb_socket)),
-        ),
-        Script(
-            id="keystone-schema",
-            title="Keystone's database schema",
-            unless=SecretStr("runuser -u keystone -- keystone-manage db_sync --check"),
-            script=SecretStr(_manage("db_sync", user="keystone")),
-        ),
-        _key_repository("fernet"),
-        _key_repository("credential"),
-        Link(
-            id="keystone-site",
-            title="Keystone's site in httpd",
-            path=f"{names.httpd_confdir}/wsgi-keystone.conf",
-            target="/usr/share/keystone/wsgi-keystone.conf",
-        ),
-        Service(
-            id="httpd",
-            title="httpd with Keystone",
-            unit=names.httpd_unit,
-            restart_after=("packages", "keystone-configuration", "keystone-site"),
-        ),
-    )
-
-
-def _database_password(credentials: Credentials) -> str:
-    """Return the password as it stands in a URL.
-
-    Keystone's migrations (29.0.2) hand that URL to a ConfigParser, which takes each "%" for a reference; so
-    nothing that has to be quoted can be in it.
-    """
-    password = credentials["keystone_database"].get_secret_value()
-    if not password or quote(password, safe="") != password:
-        raise InputError(
-            f"{credentials.path}: keystone_database has characters that Keystone can't take.",
-            hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
+            unless=SecretStr(f"test -s /etc/keystone/{kind}-keys/0"),
+            script=SecretStr(_manage(f"{kind}_setup --keystone-user keystone --keystone-group keystone")),
         )
-    return password
+    yield from _clients(node)
+
+
+def identity(node: Node) -> Iterator[AnyStep]:
+    """Yield the administrator and the services' accounts, once httpd runs."""
+    if not node.is_controller:
+        return
+    yield _bootstrap(node)
+    services = [name for name in CATALOG if node.has(name)]
+    if services:
+        yield Objects(
+            id="accounts",
+            title="Accounts and endpoints of the services",
+            stage=Stage.IDENTITY,
+            cloud=CLOUD,
+            wanted=SecretStr(json.dumps(_accounts(node, services))),
+        )
+
+
+def _accounts(node: Node, services: list[Name]) -> dict[str, object]:
+    rows = []
+    for name in services:
+        type_, description, port, path = CATALOG[name]
+        rows.append(
+            {
+                "name": "cinderv3" if name == "cinder" else name,
+                "type": type_,
+                "description": description,
+                "url": node.site.url(port, path),
+            }
+        )
+    users = [{"name": name, "password": node.secret(f"{name}_service")} for name in services]
+    return {
+        "region": node.site.cloud.region,
+        "services": rows,
+        "project": "service",
+        "users": users,
+        # `service` for what one service asks of another, `admin` for what still asks for that
+        "roles": ["service", "admin"],
+    }
+
+
+def _check_passwords(node: Node) -> None:
+    """Refuse a password that has to be quoted in a URL.
+
+    Migrations hand the database's URL to a ConfigParser, which takes each "%" for a reference.
+    """
+    for name in ("keystone_database",):
+        password = node.secret(name)
+        if not password or quote(password, safe="") != password:
+            raise InputError(
+                f"{node.credentials.path}: {name} has characters that Keystone can't take.",
+                hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
+            )
 
 
 def _manage(arguments: str, *, user: str = "root") -> str:
@@ -131,81 +125,64 @@ def _manage(arguments: str, *, user: str = "root") -> str:
     )
 
 
-def _configuration(password: str, socket: str) -> str:
-    return textwrap.dedent(
-        f"""\
-        # Written by `rdo cloud`; it is written anew when that runs again. Other settings go to
-        # /etc/keystone/keystone.conf or to a file of another name in this folder.
-        [database]
-        connection = mysql+pymysql://keystone:{password}@localhost/keystone?unix_socket={socket}
-
-        [cache]
-        enabled = true
-        backend = dogpile.cache.pymemcache
-        memcache_servers = 127.0.0.1:11211
+def _options(node: Node) -> Options:
+    cache = {
+        "enabled": "true",
+        "backend": "dogpile.cache.pymemcache",
+        "memcache_servers": "127.0.0.1:11211",
         # Or whoever asks first after a restart of memcached finds a dead connection, and gets a 500.
-        enable_retry_client = true
-        """
-    )
+        "enable_retry_client": "true",
+    }
+    return merged(node.database("keystone"), {"cache": cache})
 
 
-def _key_repository(kind: str) -> Script:
-    return Script(
-        id=f"keystone-{kind}-keys",
-        title=f"Keystone's {kind} keys",
-        unless=SecretStr(f"test -s /etc/keystone/{kind}-keys/0"),
-        script=SecretStr(_manage(f"{kind}_setup --keystone-user keystone --keystone-group keystone")),
-    )
-
-
-def _clients(topology: Topology, credentials: Credentials) -> tuple[AnyStep, ...]:
-    password = credentials["admin"].get_secret_value()
+def _clients(node: Node) -> Iterator[AnyStep]:
+    password = node.secret("admin")
     settings = {
-        "auth_url": topology.identity_url,
+        "auth_url": node.site.identity_url,
         "username": "admin",
         "password": password,
         "project_name": "admin",
         "user_domain_name": "Default",
         "project_domain_name": "Default",
     }
-    clouds = "clouds:\n  rdo:\n    auth:\n"
+    region = node.site.cloud.region
+    clouds = f"clouds:\n  {CLOUD}:\n    auth:\n"
     # JSON texts are YAML texts too: a password of digits stays one.
     clouds += "".join(f"      {name}: {json.dumps(value)}\n" for name, value in settings.items())
-    clouds += f"    region_name: {topology.region}\n    identity_api_version: 3\n"
+    clouds += f"    region_name: {region}\n    identity_api_version: 3\n    cacert: {CA}\n"
     exports = "".join(f"export OS_{name.upper()}={shlex.quote(value)}\n" for name, value in settings.items())
-    exports += f"export OS_REGION_NAME={topology.region}\nexport OS_IDENTITY_API_VERSION=3\n"
-    return (
-        File(
-            id="clouds",
-            title="clouds.yaml of the administrator",
-            path=CLOUDS,
+    exports += f"export OS_REGION_NAME={region}\nexport OS_IDENTITY_API_VERSION=3\nexport OS_CACERT={CA}\n"
+    for name, title, path, text in (
+        ("clouds", "clouds.yaml of the administrator", CLOUDS, clouds),
+        ("keystonerc", "keystonerc_admin", RC_FILE, exports),
+    ):
+        yield File(
+            id=name,
+            title=title,
+            stage=Stage.CONFIGURATION,
+            group="clients",
+            path=path,
             mode="600",
-            content=SecretStr(clouds),
-        ),
-        File(
-            id="keystonerc",
-            title="keystonerc_admin",
-            path=RC_FILE,
-            mode="600",
-            content=SecretStr(exports),
-        ),
-    )
+            content=SecretStr(text),
+        )
 
 
-def _bootstrap(topology: Topology, credentials: Credentials) -> Script:
-    url = topology.identity_url
+def _bootstrap(node: Node) -> Script:
+    url = node.site.identity_url
     # The guard is the real client with the real credentials: a token is issued, the catalog has our address.
-    catalog = "openstack --os-cloud rdo endpoint list --service identity --format value --column URL"
+    catalog = f"openstack --os-cloud {CLOUD} endpoint list --service identity --format value --column URL"
     return Script(
         id="keystone-bootstrap",
         title="Administrator, project and catalog",
+        stage=Stage.IDENTITY,
         unless=SecretStr(f'test "$({catalog} | sort | uniq -c | tr -s " ")" = " 3 {url}"'),
         script=SecretStr(
-            f"export OS_BOOTSTRAP_PASSWORD={shlex.quote(credentials['admin'].get_secret_value())}\n"
+            f"export OS_BOOTSTRAP_PASSWORD={shlex.quote(node.secret('admin'))}\n"
             + _manage(
                 "bootstrap --bootstrap-username admin --bootstrap-project-name admin"
                 " --bootstrap-role-name admin --bootstrap-service-name keystone"
-                f" --bootstrap-region-id {topology.region} --bootstrap-admin-url {url}"
+                f" --bootstrap-region-id {node.site.cloud.region} --bootstrap-admin-url {url}"
                 f" --bootstrap-internal-url {url} --bootstrap-public-url {url}"
             )
         ),

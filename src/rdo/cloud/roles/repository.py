@@ -4,36 +4,49 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Packages
-from rdo.cloud.topology import Topology
+from rdo.cloud.plan import AnyStep, File, Script, Stage
+from rdo.cloud.topology import Repository
 from rdo.repository.release_rpm import KEY_PATH, NAME, VARIABLE, repo_file
 
 
-def steps(topology: Topology) -> tuple[AnyStep, ...]:
+def steps(repository: Repository) -> tuple[AnyStep, ...]:
     """Return the steps that make ``dnf install`` find our packages and trust nothing unsigned.
 
     The files are those of the ``rdo-release`` package, which then owns them: the package itself is already
     installed with its signature checked.
     """
-    repository = topology.repository
     return (
         File(
             id="repository-key",
             title="Key of the repository",
+            stage=Stage.REPOSITORY,
+            group="repository",
             path=KEY_PATH,
             content=SecretStr(repository.public_key),
         ),
         File(
             id="repository-server",
             title=f"Repository server {repository.server}",
+            stage=Stage.REPOSITORY,
+            group="repository",
             path=f"/etc/dnf/vars/{VARIABLE}",
             content=SecretStr(repository.server + "\n"),
         ),
         File(
             id="repository",
             title=f"Repository of {repository.series}",
+            stage=Stage.REPOSITORY,
+            group="repository",
             path=f"/etc/yum.repos.d/rdo-{repository.series}.repo",
             content=SecretStr(repo_file(repository.series, repository.platform)),
         ),
-        Packages(id="release-package", title=f"Package {NAME}", names=(NAME,)),
+        # before all others, so that they come from a repository whose package says which one it is
+        Script(
+            id="release-package",
+            title=f"Package {NAME}",
+            stage=Stage.REPOSITORY,
+            group="repository",
+            unless=SecretStr(f"rpm -q {NAME}"),
+            script=SecretStr(f"dnf -y -q install {NAME}"),
+        ),
     )

@@ -1,0 +1,106 @@
+"""Clouds that need no file: all on one host, or on a few test hosts that are made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Interface, ip_address
+
+from rdo.cloud.deployment import remember
+from rdo.cloud.hostbase import ensure_cloud_base
+from rdo.cloud.testhosts import hosts
+from rdo.cloud.testhosts.records import TestHost
+from rdo.cloud.topology import Cloud, Host, Role
+from rdo.common.errors import InputError
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.load import Distribution
+from rdo.distribution.models import Platform, Release
+
+#: How test hosts' further interfaces are called, see :mod:`rdo.cloud.testhosts.network`.
+_TUNNEL, _EXTERNAL = "eth1", "eth2"
+
+
+def on_host(name: str, target: str, repository: str | None) -> Cloud:
+    """Return a cloud on one host that is there already.
+
+    :param target: ``[user@]address``
+    :raises InputError: the address is none
+    """
+    address = target.rpartition("@")[2]
+    try:
+        return Cloud(
+            name=name,
+            repository=repository,
+            hosts=(Host(name=name, address=ip_address(address), ssh=target),),
+        )
+    except ValueError as error:
+        raise InputError(f"{target}: {error}", hint="--host user@ADDRESS, the address as digits.") from error
+
+
+def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
+    """Return a cloud on test hosts: all on one, or controller, compute and network on three and more.
+
+    Their kernel may have no openvswitch, and KVM doesn't work in them.
+    """
+    common = {
+        "name": name,
+        "series": series,
+        "platform": made[0].platform,
+        "datapath": "userspace",
+        "virtualization": "qemu",
+    }
+    if len(made) == 1:
+        only = Host(name=made[0].name, address=ip_address(made[0].address))
+        return Cloud.model_validate({**common, "hosts": (only,)})
+    roles = [(Role.CONTROLLER, Role.STORAGE), (Role.COMPUTE,), (Role.NETWORK,)]
+    if len(made) == 2:
+        roles = [(Role.CONTROLLER, Role.STORAGE, Role.NETWORK), (Role.COMPUTE,)]
+    rows = []
+    for number, host in enumerate(made):
+        own = roles[number] if number < len(roles) else (Role.COMPUTE,)
+        tunnel = IPv4Interface(f"198.51.100.{host.address.rpartition('.')[2]}/24")
+        outside = _EXTERNAL if Role.NETWORK in own else None
+        rows.append(
+            Host(
+                name=host.name,
+                address=ip_address(host.address),
+                roles=own,
+                tunnel=tunnel,
+                tunnel_interface=_TUNNEL,
+                external_interface=outside,
+            )
+        )
+    return Cloud.model_validate({**common, "hosts": tuple(rows)})
+
+
+def make_test_hosts(
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+    *,
+    name: str,
+    nodes: int,
+) -> Cloud:
+    """Return a cloud on test hosts; those that are not there yet are made and booted.
+
+    :raises InputError: not root, or hosts of this platform can't be made
+    """
+    names = [name] if nodes == 1 else [f"{name}{number}" for number in range(1, nodes + 1)]
+    known = {host.name: host for host in hosts.list_hosts(paths)}
+    missing = [one for one in names if one not in known]
+    if missing:
+        cloud = _example(names, platform.name, release.series, name)
+        layers = ensure_cloud_base(distribution, release, platform, paths, progress, cloud)
+        hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
+    made = hosts.start(paths, names, progress=progress)
+    cloud = on_test_hosts(name, made, release.series)
+    remember(paths, cloud)
+    return cloud
+
+
+def _example(names: Sequence[str], platform: str, series: str, name: str) -> Cloud:
+    # What packages a cloud needs doesn't hang on the addresses, which its hosts get when they are made.
+    rows = tuple(Host(name=one, address=ip_address(f"192.0.2.{10 + n}")) for n, one in enumerate(names[:1]))
+    return Cloud(name=name, series=series, platform=platform, datapath="userspace", hosts=rows)

@@ -1,0 +1,58 @@
+"""The file in which an operator describes a cloud: reading it, with all mistakes at once, and a first one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rdo.cloud.topology import Cloud
+from rdo.distribution.yamlfile import read_yaml, validate
+
+EXAMPLE = """\
+# A cloud of RDO. What is left out has the value that stands behind the "#".
+
+name: demo
+# series: the newest that is maintained
+# region: RegionOne
+
+hosts:
+- name: controller
+  address: 192.0.2.10             # where its services listen and others reach it
+  # ssh: root@192.0.2.10
+  # roles: [controller, network, compute, storage]
+  # external_interface: none      # e.g. eth2; without one the external network stays inside the host
+# - name: compute1
+#   address: 192.0.2.11
+#   roles: [compute]
+
+# services: [keystone, glance, placement, neutron, nova, cinder, horizon]
+
+# external:                       # the network of floating IPs
+#   name: public
+#   subnet: 203.0.113.0/24
+#   gateway: 203.0.113.1
+#   first: 203.0.113.100          # the first and the last floating IP
+#   last: 203.0.113.250
+
+# storage:
+#   images: rbd                   # or file
+#   volumes: rbd                  # or lvm, nfs
+#   disks: rbd                    # or local
+#   size: 8                       # GiB for the small Ceph on the host with the role storage
+
+# datapath: kernel                # or userspace, where the kernel has no openvswitch
+# virtualization: auto            # kvm where it works, or else qemu
+# workers: 1                      # processes of each worker service
+
+# options:                        # any option of a service, above what is written for it
+#   nova:
+#     DEFAULT:
+#       debug: true
+"""
+
+
+def read_cloud(path: Path) -> Cloud:
+    """Read an operator's file.
+
+    :raises DataError: all mistakes in it, each with its line
+    """
+    return validate(read_yaml(path), Cloud)

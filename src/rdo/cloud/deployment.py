@@ -1,0 +1,191 @@
+"""A cloud as it is known on this machine: its topology, secrets and certificates, and putting it up.
+
+All of it is in ``<state>/clouds/<name>``: ``cloud.json``, ``passwords.json`` (0600), ``pki`` (0700), ``logs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rdo.cloud.apply import apply
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.pki import Authority
+from rdo.cloud.plan import ApplyReport, Plan, StepResult, Target
+from rdo.cloud.roles import plans
+from rdo.cloud.testhosts import hosts
+from rdo.cloud.testhosts.records import TestHost
+from rdo.cloud.testhosts.serving import serve_repository
+from rdo.cloud.topology import Cloud, PlatformNames, Repository, Site
+from rdo.common.errors import InputError, RdoError, UnknownNameError
+from rdo.common.files import write_atomically
+from rdo.common.paths import Paths
+from rdo.distribution.models import Platform, Release
+from rdo.repository import keys
+from rdo.repository.snapshots import current, folder_of
+
+#: What is built for each service, by index names; and what all of them take from a Python driver.
+DRIVERS = ("pymysql", "pymemcache")
+CLIENT = "python-openstackclient"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One cloud, as far as files on this machine describe it."""
+
+    site: Site
+    credentials: Credentials
+    plans: Sequence[Plan]
+    targets: Sequence[Target]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The cloud's name."""
+        return self.site.cloud.name
+
+    @property
+    def controller(self) -> Target:
+        """How the controller is reached."""
+        wanted = self.site.cloud.controller.name
+        return next(
+            target
+            for host, target in zip(self.site.cloud.hosts, self.targets, strict=True)
+            if host.name == wanted
+        )
+
+    @property
+    def steps(self) -> int:
+        """How many steps all plans have."""
+        return sum(len(plan.steps) for plan in self.plans)
+
+
+def asked_for(cloud: Cloud) -> list[str]:
+    """Return the names of what has to be built for a cloud."""
+    return [*cloud.services, CLIENT, *DRIVERS]
+
+
+def names_of(platform: Platform) -> PlatformNames:
+    """Return what a platform calls things, by its description; EL's names where it says nothing."""
+    found = {}
+    for field in PlatformNames.model_fields:
+        value = platform.services.get(field, platform.services.get(field.removesuffix("_unit")))
+        if value is not None:
+            found[field] = value
+    return PlatformNames(**found)
+
+
+def describe(
+    paths: Paths,
+    cloud: Cloud,
+    release: Release,
+    platform: Platform,
+    *,
+    test_hosts: Mapping[str, TestHost] | None = None,
+) -> Deployment:
+    """Work out the plans of a cloud; its passwords and certificates are made where there are none yet.
+
+    :param test_hosts: those of its hosts that are test hosts, by name
+    :raises InputError: a test host doesn't run, there is no repository, or the passwords are unusable
+    """
+    known = test_hosts or {}
+    for host in known.values():
+        if host.state != "running":
+            raise InputError(f"{host.name} is {host.state}.", hint=f"rdo host start {host.name}")
+    server = cloud.repository
+    if server is None:
+        if current(folder_of(paths, platform.name, release.series)) is None:
+            raise InputError(
+                f"There is no repository of {release.series} for {platform.name} yet.",
+                hint=f"rdo build --release {release.series} {' '.join(asked_for(cloud))}",
+            )
+        if not known:
+            raise InputError(
+                "The cloud's file doesn't say where its hosts get their packages.",
+                hint="repository: URL above the published repositories (see rdo repo serve).",
+            )
+        server = serve_repository(paths, paths.repositories)
+    site = Site(
+        cloud=cloud,
+        repository=Repository(
+            series=release.series,
+            platform=platform.name,
+            server=server,
+            public_key=keys.load(paths).public,
+        ),
+        names=names_of(platform),
+    )
+    folder = paths.clouds / cloud.name
+    credentials = Credentials(folder / "passwords.json")
+    made = plans(site, credentials, Authority(folder / "pki"))
+    return Deployment(
+        site, credentials, made, [_target(host.name, cloud, known) for host in cloud.hosts], folder
+    )
+
+
+def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Target:
+    if name in test_hosts:
+        return Target(host=name, ssh_config=str(test_hosts[name].ssh_config))
+    host = next(one for one in cloud.hosts if one.name == name)
+    user, at, address = (host.ssh or str(host.address)).rpartition("@")
+    return Target(host=address, user=user if at else "root")
+
+
+def remember(paths: Paths, cloud: Cloud) -> None:
+    """Keep a cloud's topology, so that its name is enough from then on."""
+    folder = paths.clouds / cloud.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "cloud.json", cloud.model_dump_json(indent=1) + "\n")
+
+
+def recall(paths: Paths, name: str) -> Cloud:
+    """Return the topology of a cloud that was put up from here.
+
+    :raises UnknownNameError: there is none of that name
+    """
+    try:
+        return Cloud.model_validate_json((paths.clouds / name / "cloud.json").read_text())
+    except FileNotFoundError:
+        known = sorted(file.parent.name for file in paths.clouds.glob("*/cloud.json"))
+        raise UnknownNameError("cloud", name, known) from None
+
+
+def test_hosts_of(paths: Paths, cloud: Cloud) -> dict[str, TestHost]:
+    """Return those of a cloud's hosts that are test hosts of this installation, by name and address."""
+    known = {host.name: host for host in hosts.list_hosts(paths)}
+    return {
+        host.name: known[host.name]
+        for host in cloud.hosts
+        if host.name in known and known[host.name].address == str(host.address)
+    }
+
+
+def put_up(
+    deployment: Deployment, *, dry_run: bool = False, report: Callable[[StepResult], None] | None = None
+) -> ApplyReport:
+    """Apply a deployment's plans; the log of the run is kept beside its passwords.
+
+    :raises RdoError: a step failed; the message names hosts and steps and has the steps' last words
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    log = deployment.folder / "logs" / f"{stamp}.log"
+    made = apply(
+        deployment.plans,
+        deployment.targets,
+        secrets=deployment.credentials.values(),
+        dry_run=dry_run,
+        report=report,
+        log=log,
+    )
+    if not made.ok:
+        words = "\n".join(
+            f"On {failed.host}, the step {failed.title!r} failed:\n{(failed.error or '').strip()}"
+            for failed in made.failed
+        )
+        raise RdoError(
+            words,
+            hint=f"The whole log is {log}. Run it again when the cause is mended; it goes on from there.",
+        )
+    return made

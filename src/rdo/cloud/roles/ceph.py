@@ -1,0 +1,258 @@
+"""A small Ceph on one host: a monitor, a manager and one OSD in a file, and its clients' keys.
+
+It is for clouds of a few hosts that have no Ceph yet; it keeps one copy of everything.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import textwrap
+import uuid
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
+from rdo.cloud.roles.node import Node
+from rdo.cloud.topology import Role, in_url
+
+#: service -> its pool
+POOLS = {"glance": "images", "cinder": "volumes", "nova": "vms"}
+CONFIG = "/etc/ceph/ceph.conf"
+
+
+def secret_uuid(node: Node, client: str) -> str:
+    """Return the identifier of libvirt's secret with a client's key."""
+    return str(uuid.UUID(node.secret(f"ceph_{client}_libvirt")))
+
+
+def is_client(node: Node) -> bool:
+    """Tell whether a host reads or writes in Ceph."""
+    return node.site.cloud.uses_ceph and (node.is_controller or node.is_compute or is_server(node))
+
+
+def is_server(node: Node) -> bool:
+    """Tell whether Ceph itself is on a host."""
+    return node.site.cloud.uses_ceph and Role.STORAGE in node.host.roles
+
+
+def key(node: Node, client: str) -> str:
+    """Return a client's key in Ceph's form: type 1 (AES), time of its making, length, 16 bytes; base64.
+
+    Source: Ceph's sources, CryptoKey::encode. Made of the cloud's own secret, so that hosts need not ask Ceph.
+    """
+    raw = bytes.fromhex(node.secret(f"ceph_{client}"))
+    return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(raw)) + raw).decode()
+
+
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of Ceph's host and of its clients."""
+    if not is_client(node):
+        return
+    yield node.packages("ceph", "ceph-common", "python3-rados", "python3-rbd")
+    yield File(
+        id="ceph-configuration",
+        title="Configuration of Ceph",
+        group="ceph",
+        path=CONFIG,
+        content=SecretStr(_configuration(node)),
+    )
+    if is_server(node):
+        yield node.packages("ceph-server", "ceph-mon", "ceph-mgr", "ceph-osd")
+        yield from _server(node)
+    for client in _clients(node):
+        yield File(
+            id=f"ceph-{client}-keyring",
+            title=f"Ceph's key of {client}",
+            stage=Stage.CONFIGURATION,
+            group=client,
+            path=f"/etc/ceph/ceph.client.{client}.keyring",
+            group_owner=client,
+            mode="640",
+            content=SecretStr(f"[client.{client}]\n\tkey = {key(node, client)}\n"),
+        )
+
+
+def _clients(node: Node) -> list[str]:
+    there = {"glance": node.is_controller, "cinder": node.is_controller, "nova": node.is_compute}
+    return [client for client in _users(node) if there[client]]
+
+
+def _users(node: Node) -> list[str]:
+    """Return the services that keep something in Ceph."""
+    storage = node.site.cloud.storage
+    kept = {"glance": storage.images, "cinder": storage.volumes, "nova": storage.disks}
+    return [service for service in node.site.cloud.services if kept.get(service) == "rbd"]
+
+
+def _server(node: Node) -> Iterator[AnyStep]:
+    host = node.host.name
+    yield Script(
+        id="ceph-monitor-store",
+        title="Ceph's monitor",
+        group="ceph",
+        unless=SecretStr(f"test -e /var/lib/ceph/mon/ceph-{host}/done"),
+        script=SecretStr(_monitor(node)),
+    )
+    yield Service(
+        id="ceph-monitor",
+        title="Ceph's monitor runs",
+        group="ceph",
+        unit=f"ceph-mon@{host}",
+        restart_after=("ceph-server-packages",),
+        ready=SecretStr("timeout 10 ceph --connect-timeout 5 -s"),
+    )
+    yield Script(
+        id="ceph-manager-store",
+        title="Ceph's manager",
+        group="ceph",
+        unless=SecretStr(f"test -s /var/lib/ceph/mgr/ceph-{host}/keyring"),
+        script=SecretStr(
+            textwrap.dedent(
+                f"""
+                ceph config set mon mon_allow_pool_size_one true
+                ceph config set mon auth_allow_insecure_global_id_reclaim false
+                install -d -o ceph -g ceph /var/lib/ceph/mgr/ceph-{host}
+                ceph auth get-or-create mgr.{host} mon 'allow profile mgr' osd 'allow *' mds 'allow *' \\
+                    >/var/lib/ceph/mgr/ceph-{host}/.new
+                chown ceph:ceph /var/lib/ceph/mgr/ceph-{host}/.new
+                chmod 600 /var/lib/ceph/mgr/ceph-{host}/.new
+                mv /var/lib/ceph/mgr/ceph-{host}/.new /var/lib/ceph/mgr/ceph-{host}/keyring
+                """
+            )
+        ),
+    )
+    yield Service(
+        id="ceph-manager",
+        title="Ceph's manager runs",
+        group="ceph",
+        unit=f"ceph-mgr@{host}",
+        restart_after=("ceph-server-packages",),
+    )
+    yield Script(
+        id="ceph-osd-store",
+        title="Ceph's disk",
+        group="ceph",
+        unless=SecretStr(
+            "test -e /var/lib/ceph/osd/ceph-0/ready && test -e /var/lib/ceph/osd/ceph-0/rdo-done"
+        ),
+        script=SecretStr(_osd()),
+    )
+    yield Service(
+        id="ceph-osd",
+        title="Ceph's disk runs",
+        group="ceph",
+        unit="ceph-osd@0",
+        restart_after=("ceph-server-packages",),
+        ready=SecretStr("ceph osd stat | grep -q ' 1 up'"),
+    )
+    yield _pools(node)
+
+
+def _pools(node: Node) -> Script:
+    make, look = [], ["set -e", "rdo_pools=$(ceph osd pool ls)"]
+    users = _users(node)
+    for service in users:
+        pool = POOLS[service]
+        make.append(
+            f"ceph osd pool ls | grep -qx {pool} || "
+            f"{{ ceph osd pool create {pool} 8 8 --size 1 --yes-i-really-mean-it && rbd pool init {pool}; }}"
+        )
+        look.append(f'grep -qx {pool} <<<"$rdo_pools"')
+    for service in users:
+        rights = f"profile rbd pool={POOLS[service]}"
+        if service != "glance" and "glance" in users:
+            # volumes and disks are clones of images
+            rights += ", profile rbd-read-only pool=images"
+        keyring = f"[client.{service}]\\n\\tkey = {key(node, service)}\\n"
+        keyring += f'\\tcaps mon = \\"profile rbd\\"\\n\\tcaps osd = \\"{rights}\\"\\n'
+        make.append(f'printf "{keyring}" | ceph auth import -i -')
+        look.append(f'test "$(ceph auth get-key client.{service})" = "{key(node, service)}"')
+    return Script(
+        id="ceph-pools",
+        title="Pools and accounts of Ceph",
+        group="ceph",
+        unless=SecretStr("\n".join(look)),
+        script=SecretStr("\n".join(make)),
+    )
+
+
+def _monitor(node: Node) -> str:
+    host = node.host.name
+    return textwrap.dedent(
+        f"""
+        work=$(mktemp -d)
+        trap 'rm -rf "$work"' EXIT
+        chmod 755 "$work"
+        rm -rf /var/lib/ceph/mon/ceph-{host}
+        ceph-authtool --create-keyring "$work/mon" --gen-key -n mon. --cap mon 'allow *' >/dev/null
+        ceph-authtool --create-keyring /etc/ceph/ceph.client.admin.keyring --gen-key -n client.admin \\
+            --cap mon 'allow *' --cap osd 'allow *' --cap mds 'allow *' --cap mgr 'allow *' >/dev/null
+        chmod 600 /etc/ceph/ceph.client.admin.keyring
+        ceph-authtool "$work/mon" --import-keyring /etc/ceph/ceph.client.admin.keyring >/dev/null
+        monmaptool --create --addv {host} '[v2:{node.address}:3300,v1:{node.address}:6789]' \\
+            --fsid {_fsid(node)} "$work/map" >/dev/null
+        chown ceph:ceph "$work/mon" "$work/map"
+        install -d -o ceph -g ceph /var/lib/ceph/mon /var/lib/ceph/mon/ceph-{host}
+        runuser -u ceph -- ceph-mon --mkfs -i {host} --monmap "$work/map" --keyring "$work/mon"
+        touch /var/lib/ceph/mon/ceph-{host}/done
+        """
+    )
+
+
+def _osd() -> str:
+    return textwrap.dedent(
+        """
+        systemctl stop ceph-osd@0 2>/dev/null || true
+        folder=/var/lib/ceph/osd/ceph-0
+        if ceph osd ls | grep -qx 0; then ceph osd purge 0 --yes-i-really-mean-it; fi
+        rm -rf $folder
+        id=$(cat /proc/sys/kernel/random/uuid)
+        secret=$(ceph-authtool --gen-print-key)
+        test "$(printf '{"cephx_secret": "%s"}' "$secret" | ceph osd new $id -i -)" = 0
+        install -d -o ceph -g ceph /var/lib/ceph/osd $folder
+        ( umask 077; printf '[osd.0]\\n\\tkey = %s\\n' "$secret" >$folder/keyring )
+        chown ceph:ceph $folder/keyring
+        runuser -u ceph -- ceph-osd -i 0 --mkfs --osd-uuid $id
+        touch $folder/rdo-done
+        """
+    )
+
+
+def _fsid(node: Node) -> str:
+    return str(uuid.UUID(node.secret("ceph_fsid")))
+
+
+def _configuration(node: Node) -> str:
+    server = node.site.cloud.having(Role.STORAGE)[0]
+    address = in_url(server.address)
+    return textwrap.dedent(
+        f"""\
+        # Written by `rdo cloud`; it is written anew when that runs again.
+        [global]
+        fsid = {_fsid(node)}
+        mon_initial_members = {server.name}
+        mon_host = [v2:{address}:3300,v1:{address}:6789]
+        public_addr = {server.address}
+        # traffic is encrypted as well as signed
+        ms_cluster_mode = secure
+        ms_service_mode = secure
+        ms_client_mode = secure
+        osd_pool_default_size = 1
+        osd_pool_default_min_size = 1
+        osd_crush_chooseleaf_type = 0
+        osd_pool_default_pg_num = 8
+        osd_pool_default_pg_autoscale_mode = off
+        mon_allow_pool_size_one = true
+        mon_warn_on_pool_no_redundancy = false
+        osd_memory_target = 939524096
+        [client]
+        log_to_file = false
+        admin_socket =
+        [osd]
+        bluestore_block_size = {node.site.cloud.storage.size * 1024**3}
+        bluestore_block_create = true
+        osd_max_object_name_len = 256
+        """
+    )

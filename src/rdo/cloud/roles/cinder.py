@@ -1,0 +1,96 @@
+"""Cinder: the API in httpd, scheduler and volume service on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from rdo.cloud.plan import AnyStep, Script, Service, Stage
+from rdo.cloud.roles import ceph, mariadb
+from rdo.cloud.roles.node import CA, Node, Options, merged
+
+
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of a controller."""
+    if not (node.has("cinder") and node.is_controller):
+        return
+    yield node.packages("cinder", "openstack-cinder")
+    yield node.config("cinder", _options(node))
+    yield Script(
+        id="cinder-schema",
+        title="Cinder's database schema",
+        stage=Stage.SCHEMA,
+        group="cinder",
+        unless=SecretStr(mariadb.schema_holds("cinder", "openstack-cinder")),
+        script=SecretStr(
+            "runuser -u cinder -- cinder-manage db sync\n" + mariadb.schema_made("cinder", "openstack-cinder")
+        ),
+    )
+    for unit in ("openstack-cinder-scheduler", "openstack-cinder-volume"):
+        yield Service(
+            id=unit.removeprefix("openstack-"),
+            title=unit.removeprefix("openstack-"),
+            stage=Stage.SERVICES,
+            group=unit,
+            unit=unit,
+            restart_after=("cinder-packages", "cinder-configuration"),
+        )
+
+
+def _options(node: Node) -> Options:
+    region = node.site.cloud.region
+    return merged(
+        node.database("cinder"),
+        node.token_check("cinder"),
+        node.service_user("cinder"),
+        node.messaging("cinder"),
+        {
+            "DEFAULT": {
+                "my_ip": str(node.host.address),
+                "enabled_backends": node.site.cloud.storage.volumes,
+                "default_volume_type": "default",
+                "glance_api_servers": node.site.url(9292),
+                "glance_ca_certificates_file": CA,
+            },
+            "nova": {**node.account("nova"), "interface": "internal"} if node.has("nova") else {},
+            "coordination": {"backend_url": "file:///var/lib/cinder/coordination"},
+            **_backend(node),
+        },
+    )
+
+
+def _backend(node: Node) -> Options:
+    storage = node.site.cloud.storage
+    match storage.volumes:
+        case "rbd":
+            return {
+                "rbd": {
+                    "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
+                    "volume_backend_name": "rbd",
+                    "rbd_pool": ceph.POOLS["cinder"],
+                    "rbd_ceph_conf": ceph.CONFIG,
+                    "rbd_user": "cinder",
+                    "rbd_secret_uuid": ceph.secret_uuid(node, "cinder"),
+                    "report_discard_supported": "true",
+                }
+            }
+        case "lvm":
+            return {
+                "lvm": {
+                    "volume_driver": "cinder.volume.drivers.lvm.LVMVolumeDriver",
+                    "volume_backend_name": "lvm",
+                    "volume_group": storage.volume_group,
+                    "target_protocol": "iscsi",
+                    "target_ip_address": str(node.host.address),
+                }
+            }
+        case "nfs":
+            return {
+                "nfs": {
+                    "volume_driver": "cinder.volume.drivers.nfs.NfsDriver",
+                    "volume_backend_name": "nfs",
+                    "nfs_shares_config": "/etc/cinder/nfs_shares",
+                    "nas_secure_file_operations": "auto",
+                }
+            }

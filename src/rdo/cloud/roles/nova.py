@@ -1,0 +1,180 @@
+"""Nova: APIs in httpd, conductor, scheduler and console proxy on the controller, compute on its hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from rdo.cloud.plan import AnyStep, Script, Service, Stage
+from rdo.cloud.roles import ceph, mariadb
+from rdo.cloud.roles.node import CA, CERTIFICATE, Node, Options, key_path, merged
+
+_PACKAGES = (
+    "openstack-nova-api",
+    "openstack-nova-conductor",
+    "openstack-nova-scheduler",
+    "openstack-nova-novncproxy",
+    "novnc",
+)
+_UNITS = ("openstack-nova-conductor", "openstack-nova-scheduler", "openstack-nova-novncproxy")
+_CONSOLE = 6080
+# A cell's addresses in the database are templates, so that no password is in it, and none on a command line:
+# nova fills in the parts of the addresses in its configuration.
+_DATABASE = "{scheme}://{username}:{password}@{hostname}"
+_BROKER = "{scheme}://{username}:{password}@{hostname}:{port}/{path}?{query}"
+
+
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of a controller and of hosts of virtual machines."""
+    if not node.has("nova") or not (node.is_controller or node.is_compute):
+        return
+    names = [*(_PACKAGES if node.is_controller else ()), *(_COMPUTE if node.is_compute else ())]
+    yield node.packages("nova", *names)
+    parts = [_common(node)]
+    parts += [_controller(node)] if node.is_controller else []
+    parts += [_compute(node)] if node.is_compute else []
+    if node.is_controller:
+        yield node.key_for("nova").model_copy(update={"stage": Stage.CONFIGURATION})
+    yield node.config("nova", *parts)
+    causes = ("nova-packages", "nova-configuration")
+    if node.is_controller:
+        yield _schema()
+        for unit in _UNITS:
+            yield Service(
+                id=unit.removeprefix("openstack-"),
+                title=unit.removeprefix("openstack-"),
+                stage=Stage.SERVICES,
+                group=unit,
+                unit=unit,
+                restart_after=(*causes, *(("certificate", "key-nova") if unit.endswith("proxy") else ())),
+            )
+    if node.is_compute:
+        yield Service(
+            id="nova-compute",
+            title="nova-compute",
+            stage=Stage.HYPERVISORS,
+            unit="openstack-nova-compute",
+            restart_after=causes,
+        )
+    if node.is_controller:
+        yield _hosts(node)
+
+
+_COMPUTE = ("openstack-nova-compute",)
+
+
+def _schema() -> Script:
+    cell0 = f"{_DATABASE}/nova_cell0?{{query}}"
+    cell1 = f"{_DATABASE}/nova?{{query}}"
+    cells = "SELECT COUNT(*) FROM nova_api.cell_mappings"
+    made = mariadb.schema_holds("nova", "openstack-nova-common")
+    script = f"""
+        nova() {{ runuser -u nova -- nova-manage "$@"; }}
+        nova api_db sync
+        nova cell_v2 map_cell0 --database_connection '{cell0}'
+        if [ "$(mariadb -NBe "{cells} WHERE name = 'cell1'")" = 0 ]; then
+            nova cell_v2 create_cell --name cell1 --database_connection '{cell1}' --transport-url '{_BROKER}'
+        fi
+        nova db sync
+        """
+    return Script(
+        id="nova-schema",
+        title="Nova's database schemas and cells",
+        stage=Stage.SCHEMA,
+        group="nova",
+        unless=SecretStr(f"set -e\n{made}\ntest \"$(mariadb -NBe '{cells}')\" = 2\n"),
+        script=SecretStr(script + mariadb.schema_made("nova", "openstack-nova-common")),
+    )
+
+
+def _hosts(node: Node) -> Script:
+    count = len(node.site.cloud.having("compute"))  # type: ignore[arg-type]
+    known = f"test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.host_mappings')\" -ge {count}"
+    there = (
+        f"test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova.compute_nodes WHERE deleted = 0')\" -ge {count}"
+    )
+    return Script(
+        id="nova-hosts",
+        title="Hosts of virtual machines are known",
+        stage=Stage.OBJECTS,
+        unless=SecretStr(known),
+        script=SecretStr(
+            f"for rdo_try in $(seq 240); do {there} && break; sleep 0.5; done\n"
+            f"{there} || {{ echo 'nova-compute has not registered within 120 s' >&2; exit 1; }}\n"
+            "runuser -u nova -- nova-manage cell_v2 discover_hosts\n" + known
+        ),
+    )
+
+
+def _common(node: Node) -> Options:
+    account = node.account
+    found = merged(
+        node.messaging("nova"),
+        node.service_user("nova"),
+        {
+            "DEFAULT": {"my_ip": str(node.host.address)},
+            "placement": account("placement"),
+            "neutron": account("neutron"),
+            "glance": {"cafile": CA, "region_name": node.site.cloud.region},
+            "vnc": {"enabled": "true", "novncproxy_base_url": node.site.url(_CONSOLE, "/vnc_lite.html")},
+        },
+    )
+    if node.has("cinder"):
+        volumes = {**account("nova"), "os_region_name": node.site.cloud.region}
+        volumes.pop("region_name")
+        found["cinder"] = volumes
+    return found
+
+
+def _controller(node: Node) -> Options:
+    workers = node.site.cloud.workers
+    return merged(
+        {
+            "DEFAULT": {
+                "ssl_only": "true",
+                "cert": CERTIFICATE,
+                "key": key_path("nova"),
+                "web": "/usr/share/novnc",
+            },
+            "api_database": {"connection": node.database_url("nova_api", "nova"), "max_pool_size": 5},
+            "database": {"connection": node.database_url("nova"), "max_pool_size": 5},
+            "conductor": {"workers": workers},
+            "scheduler": {"workers": workers},
+            "vnc": {"novncproxy_host": str(node.host.address), "novncproxy_port": _CONSOLE},
+            "neutron": {
+                "service_metadata_proxy": "true",
+                "metadata_proxy_shared_secret": node.secret("metadata_proxy"),
+            },
+        },
+        node.token_check("nova"),
+    )
+
+
+def _compute(node: Node) -> Options:
+    cloud = node.site.cloud
+    kvm = cloud.virtualization == "kvm" or (
+        cloud.virtualization == "auto" and node.site.kvm.get(node.host.name)
+    )
+    libvirt: dict[str, object] = {
+        "virt_type": "kvm" if kvm else "qemu",
+        "cpu_mode": "host-model" if kvm else "none",
+        "live_migration_uri": "qemu+tls://%s/system",
+    }
+    if cloud.storage.disks == "rbd":
+        libvirt |= {
+            "images_type": "rbd",
+            "images_rbd_pool": ceph.POOLS["nova"],
+            "images_rbd_ceph_conf": ceph.CONFIG,
+            "rbd_user": "nova",
+            "rbd_secret_uuid": ceph.secret_uuid(node, "nova"),
+            "disk_cachemodes": "network=writeback",
+        }
+    return {
+        "DEFAULT": {"compute_driver": "libvirt.LibvirtDriver"},
+        "libvirt": libvirt,
+        "vnc": {
+            "server_listen": str(node.host.address),
+            "server_proxyclient_address": str(node.host.address),
+        },
+    }

@@ -1,0 +1,156 @@
+"""httpd with TLS for all APIs, and memcached beside it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from pydantic import SecretStr
+
+from rdo.cloud.plan import AnyStep, File, Link, Script, Service, Stage
+from rdo.cloud.roles.node import CERTIFICATE, Node, answers, key_path
+from rdo.cloud.topology import Service as Name
+
+#: service -> (site, the package's file, port)
+SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
+    "keystone": (("keystone", "/usr/share/keystone/wsgi-keystone.conf", 5000),),
+    "glance": (("glance", "/usr/share/glance/wsgi-glance.conf", 9292),),
+    "placement": (("placement-api", "/usr/share/placement/wsgi-placement-api.conf", 8778),),
+    "neutron": (("neutron", "/usr/share/neutron/wsgi-neutron.conf", 9696),),
+    "nova": (
+        ("nova-api", "/usr/share/nova/wsgi-nova-api.conf", 8774),
+        ("nova-metadata", "/usr/share/nova/wsgi-nova-metadata.conf", 8775),
+    ),
+    "cinder": (("cinder", "/usr/share/cinder/wsgi-cinder.conf", 8776),),
+    # its package has it in httpd's folder already
+    "horizon": (),
+}
+
+
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of a controller."""
+    if not node.is_controller:
+        return
+    names = node.names
+    yield node.packages("httpd", "httpd", "mod_ssl", "python3-mod_wsgi", "curl")
+    yield node.packages("memcached", "memcached", "python3-pymemcache")
+    yield Service(
+        id="memcached",
+        title="memcached",
+        group="memcached",
+        unit=names.memcached_unit,
+        restart_after=("memcached-packages",),
+    )
+    if names.httpd_ssl:
+        yield Script(
+            id="httpd-module",
+            title="TLS module of httpd",
+            group="httpd",
+            unless=SecretStr("apachectl -M | grep -q ssl_module"),
+            script=SecretStr(names.httpd_ssl),
+        )
+    yield File(
+        id="httpd-configuration",
+        title="TLS of httpd",
+        group="httpd",
+        path=f"{names.httpd_confdir}/00-rdo.conf",
+        content=SecretStr(_configuration(node)),
+    )
+    for service, sites in SITES.items():
+        for name, file, _ in sites if node.has(service) else ():
+            yield _site(node, name, file)
+
+
+def _site(node: Node, name: str, file: str) -> Script:
+    """Return the step of a package's site, with as many processes as the cloud's file says, loaded at once.
+
+    As packages have it, an application is loaded by its first request, in each of its processes.
+    """
+    place = f"{node.names.httpd_confdir}/wsgi-{name}.conf"
+    change = (
+        f"sed -E -e 's/processes=[0-9]+/processes={node.site.cloud.workers}/' "
+        "-e 's/^( *)WSGIProcessGroup (.*)$/\\1WSGIProcessGroup \\2\\n"
+        f"\\1WSGIImportScript @ process-group=\\2 application-group=%{{GLOBAL}}/' {file}"
+    )
+    # the import wants the path that the alias has, which comes after
+    program = (
+        f"{change} | awk '/WSGIScriptAlias/ {{ path = $3 }} {{ rows[NR] = $0 }} "
+        "END { for (n = 1; n <= NR; n++) { sub(/WSGIImportScript @/, \"WSGIImportScript \" path, rows[n]); "
+        "print rows[n] } }'"
+    )
+    return Script(
+        id=f"{name}-site",
+        title=f"Site {name} in httpd",
+        stage=Stage.CONFIGURATION,
+        group="httpd",
+        path=place,
+        unless=SecretStr(f"set -eo pipefail\n{program} | cmp -s - {place}"),
+        script=SecretStr(f"umask 022\n{program} >{place}.new\nmv -f {place}.new {place}"),
+    )
+
+
+def identity(node: Node) -> Iterator[AnyStep]:
+    """Yield the start of httpd, once all that it reads is there."""
+    if not node.is_controller:
+        return
+    causes = ["httpd-packages", "certificate", "key-root", "httpd-configuration"]
+    for service, sites in SITES.items():
+        if node.has(service):
+            causes += [
+                f"{service}-packages",
+                f"{service}-configuration",
+                *(f"{site[0]}-site" for site in sites),
+            ]
+    yield Service(
+        id="httpd",
+        title="httpd with the APIs",
+        stage=Stage.IDENTITY,
+        unit=node.names.httpd_unit,
+        restart_after=tuple(causes),
+        ready=answers(node.site.identity_url),
+    )
+
+
+def ready(node: Node) -> Iterator[AnyStep]:
+    """Yield the check that every API answers."""
+    ports = [site[2] for service, sites in SITES.items() if node.has(service) for site in sites]
+    if not node.is_controller:
+        return
+    if node.has("horizon"):
+        ports.append(443)
+    for port in ports:
+        path = "/dashboard/auth/login/" if port == 443 else "/"
+        look = answers(node.site.url(port, path)).get_secret_value()
+        yield Script(
+            id=f"port-{port}",
+            title=f"Answer at port {port}",
+            stage=Stage.SERVICES,
+            group=f"port-{port}",
+            unless=SecretStr(look),
+            script=SecretStr("true"),
+            retries=60,
+        )
+
+
+def _configuration(node: Node) -> str:
+    site = ""
+    if node.has("horizon"):
+        site = "<VirtualHost *:443>\n    RedirectMatch ^/$ /dashboard/\n</VirtualHost>\n"
+    return (
+        textwrap.dedent(
+            f"""\
+        # Written by `rdo cloud`; it is written anew when that runs again.
+        # Sites have TLS from here unless they say otherwise.
+        ServerName {node.host.name}
+        SSLEngine on
+        SSLCertificateFile {CERTIFICATE}
+        SSLCertificateKeyFile {key_path("root")}
+        SSLProtocol -all +TLSv1.2 +TLSv1.3
+        <VirtualHost *:80>
+            SSLEngine off
+            RedirectMatch ^/(.*)$ {node.site.url(443)}/$1
+        </VirtualHost>
+        """
+        )
+        + site
+    )
