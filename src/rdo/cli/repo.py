@@ -106,6 +106,50 @@ def check(release: _Series = None, platform: _PlatformName = None, as_json: _Jso
         raise typer.Exit(1)
 
 
+@app.command()
+def lint(
+    release: _Series = None,
+    platform: _PlatformName = None,
+    warnings: Annotated[bool, typer.Option("--warnings", help="Show warnings as well.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="At once; all processors by default.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Run rpmlint over every package that is published. Exit status 1 with errors.
+
+    What it said of a package is kept: a second run looks only at what is new. What is no mistake here is
+    filtered by distribution/rpmlint.toml, each line with its reason.
+
+    Examples: rdo repo lint --release 2026.1; rdo repo lint --warnings
+    """
+    from rdo.building.session import default_jobs
+    from rdo.cli.show import print_json, progress
+    from rdo.common.paths import Paths
+    from rdo.repository.lint import lint as run
+    from rdo.repository.publish import KEY_FILE, published_rpms
+    from rdo.repository.publish import show as find
+
+    paths = Paths.from_environment()
+    chosen, base = _choose(paths, release, platform)
+    snapshot = find(paths, base.name, chosen.series).path
+    rpms = published_rpms(snapshot)
+    with progress() as report:
+        key = snapshot / KEY_FILE
+        found = run(rpms, base, paths, report, key=key, jobs=jobs or default_jobs())
+    errors = [remark for remark in found if remark.level == "E"]
+    shown = found if warnings else errors
+    if as_json:
+        print_json({"packages": len(rpms), "errors": len(errors), "remarks": [asdict(r) for r in shown]})
+    else:
+        for remark in shown:
+            print(remark)
+        warned = sum(remark.level == "W" for remark in found)
+        print(f"{len(rpms)} packages: {len(errors) or 'no'} errors, {warned} warnings")
+    if errors:
+        raise typer.Exit(1)
+
+
 @app.command("try")
 def try_(
     release: _Series = None,

@@ -1,6 +1,6 @@
 """A cloud as it is known on this machine: its topology, secrets and certificates, and putting it up.
 
-All of it is in ``<state>/clouds/<name>``: ``cloud.json``, ``passwords.json`` (0600), ``pki`` (0700), ``logs``.
+It is in ``<state>/clouds/<name>``: ``cloud.json``, ``passwords.json`` (0600), ``pki`` (0700), ``logs``.
 """
 
 from __future__ import annotations

@@ -167,7 +167,14 @@ def started_since(unit: str, paths: Iterable[str], packages: Iterable[str] = ())
         for file in {names}; do
             if [ -e "$file" ] && [ "$(stat -c %Z "$file")" -gt "$started" ]; then exit 1; fi
         done
-        for time in $([ -z "{"x" if rpms else ""}" ] || rpm -q --qf '%{{INSTALLTIME}}\\n' --whatprovides {rpms}); do
+        """
+    ) + (_installed_since(rpms) if rpms else "")
+
+
+def _installed_since(rpms: str) -> str:
+    return textwrap.dedent(
+        f"""
+        for time in $(rpm -q --qf '%{{INSTALLTIME}}\\n' --whatprovides {rpms}); do
             if [ "$time" -gt "$started" ]; then exit 1; fi
         done
         """

@@ -1,4 +1,4 @@
-"""The cloud's certificates: an authority of its own (or one that is given), and one certificate for each host.
+"""The cloud's certificates: an authority of its own, or one that is given, and one for each host.
 
 All of it is in one folder of mode 0700: ``ca.crt``, ``ca.key``, and for each host ``<name>.crt`` and
 ``<name>.key``. An operator's own authority is used where its ``ca.crt`` and ``ca.key`` are put there first.
@@ -78,7 +78,7 @@ class Authority:
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"{self.folder} has no usable authority: {error}",
-                hint="It needs ca.crt and ca.key, PEM, the key without a passphrase; without both, they are made.",
+                hint="It takes ca.crt and ca.key, PEM, no passphrase; without both files they are made.",
             ) from error
         if private.public_key() != found.public_key():
             raise InputError(f"{key} is not the key of {certificate}.")

@@ -1,7 +1,7 @@
 """What a cloud consists of: hosts and their roles, networks, services, storage.
 
 :class:`Cloud` is what an operator writes (:mod:`rdo.cloud.cloudfile` reads it); everything has a default that
-fits one host. :class:`Site` adds what is not the operator's to say: the repository's key, the platform's names.
+fits one host. :class:`Site` adds what is not the operator's to say: the repository's key, a platform's names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rdo.cloud.plan import Part
 
 
 class Role(StrEnum):
-    """What a host is for. ``controller``: APIs, database, broker; ``network``: gateway to the external network."""
+    """What a host is for: ``controller`` has APIs, database, broker; ``network`` the way outside."""
 
     CONTROLLER = "controller"
     NETWORK = "network"

@@ -1,15 +1,26 @@
-"""Proof that an identity service works: a real client issues a token and lists the catalog."""
+"""Proof that a cloud works: a real client uses it, from the controller, and removes all it made."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
+from rdo.cloud.roles.node import CLOUD
+from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
+from rdo.common.files import sha256_file
 from rdo.common.process import CommandError, run
 
 CHECKS = (
     ("token", "openstack --os-cloud rdo token issue --max-width 100"),
     ("catalog", "openstack --os-cloud rdo catalog list"),
 )
+_PATIENCE = 180
+"""Seconds that a machine may take to be up: without KVM, beside others."""
 
 
 class VerificationError(RdoError):
@@ -24,18 +35,27 @@ class Proof(Part):
     output: str
 
 
+class Check(Part):
+    """One thing that was tried of a cloud. ``skipped`` says what it would have needed."""
+
+    name: str
+    title: str
+    ok: bool
+    seconds: float
+    detail: str = ""
+    error: str | None = None
+    skipped: str | None = None
+
+
 def verify(target: Target) -> tuple[Proof, ...]:
-    """Run the checks on the host over SSH.
+    """Have the client issue a token and list the catalog on the host.
 
     :raises VerificationError: one of them failed; it says which, with the client's words
     """
-    ssh = ["ssh", "-o", "BatchMode=yes", "-l", target.user]
-    if target.ssh_config is not None:
-        ssh += ["-F", target.ssh_config]
     proofs = []
     for name, command in CHECKS:
         try:
-            done = run([*ssh, target.host, command], timeout=120)
+            done = run([*ssh_command(target), command], timeout=120)
         except CommandError as error:
             raise VerificationError(
                 f"On {target.host}, `{command}` failed:\n{error.output.strip()}",
@@ -43,3 +63,70 @@ def verify(target: Target) -> tuple[Proof, ...]:
             ) from error
         proofs.append(Proof(name=name, command=command, output=done.stdout))
     return tuple(proofs)
+
+
+def use(
+    cloud: Cloud, target: Target, image: Path, *, report: Callable[[Check], None] | None = None
+) -> Sequence[Check]:
+    """Boot machines, attach volumes, reach them from outside, and remove all of it again.
+
+    :param target: the controller
+    :param image: of :mod:`rdo.cloud.guestimage`
+    :param report: told of each check when it is done
+    :raises VerificationError: the program on the controller ended before its last check
+    """
+    place = _send(target, image)
+    job = {
+        "cloud": CLOUD,
+        "image": place,
+        "external": cloud.external.name,
+        "volumes": "cinder" in cloud.services,
+        "computes": len(cloud.having(Role.COMPUTE)),
+        "patience": _PATIENCE,
+    }
+    checks: list[Check] = []
+    with subprocess.Popen(
+        [*ssh_command(target), "bash -s"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(python_on_host("verify", json.dumps(job)))
+        child.stdin.close()
+        words: list[str] = []
+        for line in child.stdout:
+            if not line.startswith("{"):
+                words.append(line)
+                continue
+            checks.append(Check.model_validate_json(line))
+            if report is not None:
+                report(checks[-1])
+    if not checks or checks[-1].name != "clear":
+        raise VerificationError(f"On {target.host}, the verification ended early:\n{''.join(words[-15:])}")
+    return checks
+
+
+def ssh_command(target: Target) -> list[str]:
+    """Return the OpenSSH command that reaches a host; what is run there follows."""
+    words = ["ssh", "-o", "BatchMode=yes", "-l", target.user]
+    if target.ssh_config is not None:
+        words += ["-F", target.ssh_config]
+    return [*words, target.host]
+
+
+def _send(target: Target, image: Path) -> str:
+    """Put the image on a host, unless it is there; return its place."""
+    place = f"/var/cache/rdo-cloud/{sha256_file(image)[:32]}.qcow2"
+    command = (
+        f"test -s {place} && cat >/dev/null || {{ mkdir -p /var/cache/rdo-cloud && rm -f /var/cache/rdo-cloud/*; "
+        f"cat >{place}.new && mv {place}.new {place}; }}"
+    )
+    with image.open("rb") as content:
+        done = subprocess.run(
+            [*ssh_command(target), command], stdin=content, capture_output=True, check=False
+        )
+    if done.returncode != 0:
+        raise VerificationError(f"The image can't be put on {target.host}: {done.stderr.decode().strip()}")
+    return place

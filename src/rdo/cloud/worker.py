@@ -57,7 +57,7 @@ class _Node:
         """Ask the guards of steps, a few at a time; id -> whether the step holds."""
         if not steps:
             return {}
-        lines = ["rdo_ask() { while [ $(jobs -rp | wc -l) -ge %d ]; do wait -n; done; }" % _SIDE_BY_SIDE]
+        lines = [f"rdo_ask() {{ while [ $(jobs -rp | wc -l) -ge {_SIDE_BY_SIDE} ]; do wait -n; done; }}"]
         for number, step in enumerate(steps):
             # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
             lines.append(

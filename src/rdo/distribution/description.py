@@ -108,7 +108,11 @@ class HttpdApplication(Dated):
     module: str = Field(description="Python module with ``application``: keystone.wsgi.api")
     processes: int = Field(default=4, ge=1)
     threads: int = Field(default=1, ge=1)
-    body_limit: int = Field(default=114688, description="bytes of a request's body that httpd lets through")
+    body_limit: int | None = Field(
+        default=None,
+        description="bytes of a request's body that httpd lets through, 0 for any; its own default else. "
+        "Upstream's middleware has limits besides",
+    )
     package: str | None = Field(default=None, description="subpackage; the base package by default")
 
 

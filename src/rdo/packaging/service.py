@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rdo.distribution.description import Service, Unit
 from rdo.distribution.description import Subpackage as PartOfService
 from rdo.packaging import library, service_config, templates, units
-from rdo.packaging.prose import description_of, summary_of
+from rdo.packaging.prose import description_of, summary_of, wrapped
 from rdo.packaging.service_parts import documentation, further_names, listed, tag
 from rdo.packaging.service_settings import Settings
 from rdo.packaging.service_steps import Steps
@@ -119,7 +119,7 @@ class _Writer:
         stated = next(item for item in self.service.subpackages if item.name == name)
         part = name.removeprefix(f"{self.draft.package}-").replace("-", " ")
         sub = self._package(name, stated.summary or f"{self.title}: {part}", stated)
-        sub.description = stated.description or f"{sub.summary}."
+        sub.description = wrapped(" ".join((stated.description or f"{sub.summary}.").split()))
         sub.tags.append(tag("Requires", f"{self.base.name} = {EVR}"))
         sub.tags += [tag("Requires", item) for item in stated.requires]
         sub.tags += [tag("Recommends", item) for item in stated.recommends]

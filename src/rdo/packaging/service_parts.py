@@ -5,6 +5,7 @@ from __future__ import annotations
 from rdo.distribution.description import PlacedFile, Service
 from rdo.distribution.description import Subpackage as PartOfService
 from rdo.packaging import library
+from rdo.packaging.prose import wrapped
 from rdo.packaging.spec import EVR, Draft, Subpackage
 
 
@@ -37,6 +38,6 @@ def documentation(draft: Draft) -> Subpackage | None:
     return Subpackage(
         f"{draft.package}-doc",
         f"Documentation of {title}",
-        f"The documentation of {title} in its source form, reStructuredText.",
+        wrapped(f"The documentation of {title} in its source form, reStructuredText."),
         files=[*(f"%license {name}" for name in library.first_licence(draft)), "%doc doc/source"],
     )

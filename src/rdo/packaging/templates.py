@@ -52,6 +52,7 @@ def httpd_site(project: str, service: Service, application: HttpdApplication, pa
     user = service.user or project
     script = f"@SITELIB@/{path}"
     folder = script.rpartition("/")[0]
+    limit = "" if application.body_limit is None else f"    LimitRequestBody {application.body_limit}\n"
     group = f"{application.name}-public" if application.name == project else application.name
     return f"""\
 # {project} in httpd. To switch it on, link this file into httpd's configuration and restart httpd:
@@ -63,12 +64,10 @@ Listen {application.port}
 <VirtualHost *:{application.port}>
     WSGIDaemonProcess {group} processes={application.processes} threads={application.threads} user={user} \
 group={user} lang=C.UTF-8 locale=C.UTF-8 display-name=%{{GROUP}}
-    WSGIProcessGroup {group}
-    WSGIScriptAlias / {script}
-    WSGIApplicationGroup %{{GLOBAL}}
+    # With both groups here it is loaded when httpd starts, and not by whoever asks first.
+    WSGIScriptAlias / {script} process-group={group} application-group=%{{GLOBAL}}
     WSGIPassAuthorization On
-    LimitRequestBody {application.body_limit}
-
+{limit}
     <Directory {folder}>
         Require all granted
     </Directory>

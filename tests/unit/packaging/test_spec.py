@@ -435,7 +435,7 @@ def test_a_package_may_be_a_site_itself(tmp_path: Path) -> None:
     )
     made = generate(replace(inputs, metadata=metadata))
     site = next(s.content for s in made.sources if s.filename == "wsgi-k.conf")
-    assert site is not None and b"WSGIScriptAlias / @SITELIB@/keystone/wsgi/__init__.py\n" in site
+    assert site is not None and b"WSGIScriptAlias / @SITELIB@/keystone/wsgi/__init__.py " in site
 
 
 def _files(text: str) -> dict[str, list[str]]:

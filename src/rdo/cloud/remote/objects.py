@@ -10,37 +10,40 @@ something is missing) and what is wanted, each part optional:
 Prints a line for each object that is made or changed.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openstack
 from openstack import exceptions
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """Something that is wanted is not there, and only a look was asked for."""
 
 
 class Objects:
     """What is there, and the making of what is not."""
 
-    def __init__(self, job):
+    def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
         self.look = job["look"]
-        self.cloud = openstack.connect(cloud=job["cloud"])
+        self.cloud: Any = openstack.connect(cloud=job["cloud"])
 
-    def want(self, there, what, make):
+    def want(self, there: Any, what: str, make: Any) -> Any:
         """Return what is there, or make it."""
         if there is not None:
             return there
         if self.look:
-            raise Missing(what)
+            raise MissingError(what)
         print(what, flush=True)
         return make()
 
-    def catalog(self):
+    def catalog(self) -> None:
         """Services and endpoints."""
         identity = self.cloud.identity
         known = {(s.name, s.type): s for s in identity.services()}
@@ -48,7 +51,7 @@ class Objects:
         for row in self.job.get("services", ()):
             service = self.want(
                 known.get((row["name"], row["type"])),
-                "service %s" % row["name"],
+                "service {}".format(row["name"]),
                 lambda row=row: identity.create_service(
                     name=row["name"], type=row["type"], description=row["description"]
                 ),
@@ -57,7 +60,7 @@ class Objects:
                 own = [e for e in endpoints if e.service_id == service.id and e.interface == interface]
                 own = [e for e in own if e.region_id == self.job["region"]]
                 right = next((e for e in own if e.url == row["url"]), None)
-                what = "%s endpoint of %s" % (interface, row["name"])
+                what = "{} endpoint of {}".format(interface, row["name"])
                 if right is None and own:
                     self.want(
                         None, what, lambda e=own[0], row=row: identity.update_endpoint(e, url=row["url"])
@@ -74,7 +77,7 @@ class Objects:
                     ),
                 )
 
-    def accounts(self):
+    def accounts(self) -> None:
         """The project of the services, their users and roles."""
         users = self.job.get("users", ())
         if not users:
@@ -84,13 +87,13 @@ class Objects:
         name = self.job["project"]
         project = self.want(
             identity.find_project(name, domain_id=domain),
-            "project %s" % name,
+            f"project {name}",
             lambda: identity.create_project(name=name, domain_id=domain),
         )
         roles = []
         for role in self.job["roles"]:
             found = identity.find_role(role)
-            roles.append(self.want(found, "role %s" % role, lambda r=role: identity.create_role(name=r)))
+            roles.append(self.want(found, f"role {role}", lambda r=role: identity.create_role(name=r)))
         known = {user.name: user for user in identity.users(domain_id=domain)}
         given = {
             (a.user["id"], a.role["id"])
@@ -99,10 +102,10 @@ class Objects:
         }
         with ThreadPoolExecutor(4) as pool:
             right = list(pool.map(lambda row: row["name"] not in known or self.enters(row), users))
-        for row, enters in zip(users, right):
+        for number, row in enumerate(users):
             user = self.want(
                 known.get(row["name"]),
-                "user %s" % row["name"],
+                "user {}".format(row["name"]),
                 lambda row=row: identity.create_user(
                     name=row["name"],
                     password=row["password"],
@@ -112,21 +115,21 @@ class Objects:
                     options={"ignore_lockout_failure_attempts": True, "ignore_password_expiry": True},
                 ),
             )
-            if not enters:
+            if not right[number]:
                 self.want(
                     None,
-                    "password of %s" % row["name"],
+                    "password of {}".format(row["name"]),
                     lambda user=user, row=row: identity.update_user(user, password=row["password"]),
                 )
             for role in roles:
-                what = "role %s of %s" % (role.name, row["name"])
+                what = "role {} of {}".format(role.name, row["name"])
                 self.want(
                     True if (user.id, role.id) in given else None,
                     what,
                     lambda user=user, role=role: identity.assign_project_role_to_user(project, user, role),
                 )
 
-    def enters(self, row):
+    def enters(self, row: dict[str, str]) -> bool:
         """Tell whether a user's password is the wanted one."""
         auth = dict(self.cloud.config.get_auth_args())
         auth.update(username=row["name"], password=row["password"])
@@ -141,51 +144,51 @@ class Objects:
             return getattr(error, "http_status", None) not in (401,)
         return True
 
-    def flavors(self):
+    def flavors(self) -> None:
         """Flavors that everybody can use."""
         rows = self.job.get("flavors", ())
         known = {f.name: f for f in self.cloud.compute.flavors(details=False)} if rows else {}
         for row in rows:
             self.want(
                 known.get(row["name"]),
-                "flavor %s" % row["name"],
+                "flavor {}".format(row["name"]),
                 lambda row=row: self.cloud.compute.create_flavor(**row),
             )
 
-    def networks(self):
+    def networks(self) -> None:
         """Networks with one subnet each."""
         rows = self.job.get("networks", ())
         # asking for a service that is not in the catalog yet is an error
-        network = self.cloud.network if rows else None
+        network: Any = self.cloud.network if rows else None
         for row in rows:
             row = dict(row)
             subnet = row.pop("subnet")
             made = self.want(
                 network.find_network(row["name"]),
-                "network %s" % row["name"],
+                "network {}".format(row["name"]),
                 lambda row=row: network.create_network(**row),
             )
             self.want(
                 next(iter(network.subnets(network_id=made.id)), None),
-                "subnet of %s" % row["name"],
+                "subnet of {}".format(row["name"]),
                 lambda made=made, subnet=subnet: network.create_subnet(network_id=made.id, **subnet),
             )
 
-    def volume_types(self):
+    def volume_types(self) -> None:
         """Types of volumes."""
         rows = self.job.get("volume_types", ())
         known = {t.name: t for t in self.cloud.block_storage.types()} if rows else {}
         for name, specs in rows:
             self.want(
                 known.get(name),
-                "volume type %s" % name,
+                f"volume type {name}",
                 lambda name=name, specs=specs: self.cloud.block_storage.create_type(
                     name=name, is_public=True, extra_specs=specs
                 ),
             )
 
 
-def main():
+def main() -> int:
     """Do the job."""
     with os.fdopen(9) as handed:
         job = json.load(handed)
@@ -199,8 +202,8 @@ def main():
             objects.volume_types,
         ):
             part()
-    except Missing as missing:
-        print("missing: %s" % missing)
+    except MissingError as missing:
+        print(f"missing: {missing}")
         return 3
     return 0
 

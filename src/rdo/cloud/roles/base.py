@@ -48,7 +48,7 @@ def _names(node: Node) -> Script:
         script=SecretStr(
             "umask 022\nnew=$(mktemp /etc/hosts.XXXXXX)\n"
             f"sed '/^{_BEGIN}$/,/^{_END}$/d' /etc/hosts >$new\n"
-            f"cat >>$new <<'RDO_HOSTS'\n{text}\nRDO_HOSTS\n"
+            f"cat >>$new <<'HOSTS'\n{text}\nHOSTS\n"
             "chmod 644 $new\nmv -f $new /etc/hosts\n"
         ),
     )

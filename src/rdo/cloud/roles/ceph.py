@@ -40,7 +40,7 @@ def is_server(node: Node) -> bool:
 def key(node: Node, client: str) -> str:
     """Return a client's key in Ceph's form: type 1 (AES), time of its making, length, 16 bytes; base64.
 
-    Source: Ceph's sources, CryptoKey::encode. Made of the cloud's own secret, so that hosts need not ask Ceph.
+    Source: Ceph's sources, CryptoKey::encode. Made of the cloud's own secret: no host needs to ask Ceph.
     """
     raw = bytes.fromhex(node.secret(f"ceph_{client}"))
     return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(raw)) + raw).decode()

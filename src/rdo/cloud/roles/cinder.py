@@ -39,7 +39,6 @@ def steps(node: Node) -> Iterator[AnyStep]:
 
 
 def _options(node: Node) -> Options:
-    region = node.site.cloud.region
     return merged(
         node.database("cinder"),
         node.token_check("cinder"),

@@ -17,7 +17,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
     if not node.is_compute:
         return
     yield node.packages("libvirt", "libvirt-daemon", "libvirt-client", "qemu-kvm", "qemu-img")
-    # The monolithic daemon listens for TLS where its socket unit is on; keys are where QEMU looks for them too.
+    # libvirt and QEMU look for keys at these places unless they are told otherwise
     for path, target in (
         ("/etc/pki/CA/cacert.pem", CA),
         ("/etc/pki/libvirt/servercert.pem", CERTIFICATE),
@@ -63,12 +63,12 @@ def _keys(node: Node) -> Iterator[AnyStep]:
                     f"""
                     work=$(mktemp -d)
                     trap 'rm -rf "$work"' EXIT
-                    cat >"$work/secret.xml" <<'RDO_XML'
+                    cat >"$work/secret.xml" <<'XML'
                     <secret ephemeral='no' private='no'>
                       <uuid>{ident}</uuid>
                       <usage type='ceph'><name>client.{client} of rdo</name></usage>
                     </secret>
-                    RDO_XML
+                    XML
                     printf '%s' '{value}' >"$work/key"
                     virsh secret-define "$work/secret.xml" >/dev/null
                     virsh secret-set-value {ident} --file "$work/key" >/dev/null

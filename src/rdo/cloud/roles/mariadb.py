@@ -72,7 +72,8 @@ def schema_holds(database: str, package: str) -> str:
 def schema_made(database: str, package: str) -> str:
     """Return the script that notes what :func:`schema_holds` looks for."""
     return (
-        f'state="{_state(database, package)}"\nmkdir -p {_MARKS}\nprintf "%s" "$state" >{_mark(database)}.new\n'
+        f'state="{_state(database, package)}"\nmkdir -p {_MARKS}\n'
+        f'printf "%s" "$state" >{_mark(database)}.new\n'
         f"mv -f {_mark(database)}.new {_mark(database)}\n"
     )
 

@@ -57,7 +57,7 @@ def _has_agent(node: Node) -> bool:
 
 
 def _schema() -> Script:
-    sync = "neutron-db-manage --config-file /usr/share/neutron/neutron-dist.conf --config-dir /etc/neutron/neutron.conf.d"
+    places = "--config-file /usr/share/neutron/neutron-dist.conf --config-dir /etc/neutron/neutron.conf.d"
     return Script(
         id="neutron-schema",
         title="Neutron's database schema",
@@ -65,7 +65,7 @@ def _schema() -> Script:
         group="neutron",
         unless=SecretStr(mariadb.schema_holds("neutron", "openstack-neutron-common")),
         script=SecretStr(
-            f"runuser -u neutron -- {sync} upgrade heads\n"
+            f"runuser -u neutron -- neutron-db-manage {places} upgrade heads\n"
             + mariadb.schema_made("neutron", "openstack-neutron-common")
         ),
     )

@@ -135,7 +135,8 @@ def _bridges(node: Node) -> Script:
     if host.tunnel is not None and host.tunnel_interface is not None and kind == "netdev":
         # tunnels of the userspace datapath leave through a bridge of their own
         make += [
-            f"ovs-vsctl --may-exist add-br {_TUNNEL_BRIDGE} -- set bridge {_TUNNEL_BRIDGE} datapath_type=netdev"
+            f"ovs-vsctl --may-exist add-br {_TUNNEL_BRIDGE}"
+            f" -- set bridge {_TUNNEL_BRIDGE} datapath_type=netdev"
             f" -- --may-exist add-port {_TUNNEL_BRIDGE} {host.tunnel_interface}",
             f"ip addr flush dev {host.tunnel_interface}",
             f"ip addr replace {host.tunnel} dev {_TUNNEL_BRIDGE}",

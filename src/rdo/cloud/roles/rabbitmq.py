@@ -60,7 +60,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
 
 
 def password_hash(password: str, salt: bytes) -> str:
-    """Return a password as RabbitMQ keeps it: base64 of the salt (4 bytes) and SHA-256 over salt and password.
+    """Return a password as RabbitMQ keeps it: base64 of 4 bytes of salt and SHA-256 over salt and password.
 
     Source: RabbitMQ's documentation, "Credentials and Passwords".
     """

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Link, Script, Service, Stage
+from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import CERTIFICATE, Node, answers, key_path
 from rdo.cloud.topology import Service as Name
 
@@ -62,22 +62,13 @@ def steps(node: Node) -> Iterator[AnyStep]:
 
 
 def _site(node: Node, name: str, file: str) -> Script:
-    """Return the step of a package's site, with as many processes as the cloud's file says, loaded at once.
+    """Return the step of a package's site, with as many processes as the cloud's file says.
 
-    As packages have it, an application is loaded by its first request, in each of its processes.
+    Two at least: an API that asks another, which asks it back, must not wait for itself.
     """
     place = f"{node.names.httpd_confdir}/wsgi-{name}.conf"
-    change = (
-        f"sed -E -e 's/processes=[0-9]+/processes={node.site.cloud.workers}/' "
-        "-e 's/^( *)WSGIProcessGroup (.*)$/\\1WSGIProcessGroup \\2\\n"
-        f"\\1WSGIImportScript @ process-group=\\2 application-group=%{{GLOBAL}}/' {file}"
-    )
-    # the import wants the path that the alias has, which comes after
-    program = (
-        f"{change} | awk '/WSGIScriptAlias/ {{ path = $3 }} {{ rows[NR] = $0 }} "
-        "END { for (n = 1; n <= NR; n++) { sub(/WSGIImportScript @/, \"WSGIImportScript \" path, rows[n]); "
-        "print rows[n] } }'"
-    )
+    count = max(2, node.site.cloud.workers)
+    program = f"sed -E 's/processes=[0-9]+/processes={count}/' {file}"
     return Script(
         id=f"{name}-site",
         title=f"Site {name} in httpd",
@@ -85,7 +76,7 @@ def _site(node: Node, name: str, file: str) -> Script:
         group="httpd",
         path=place,
         unless=SecretStr(f"set -eo pipefail\n{program} | cmp -s - {place}"),
-        script=SecretStr(f"umask 022\n{program} >{place}.new\nmv -f {place}.new {place}"),
+        script=SecretStr(f"umask 022\nrm -f {place}\n{program} >{place}.new\nmv -f {place}.new {place}"),
     )
 
 

@@ -1,0 +1,479 @@
+"""Use a cloud as its users do, and say what worked; runs on the controller.
+
+The job is JSON on descriptor 9: ``cloud`` (the administrator's, in clouds.yaml), ``image`` (a file here),
+``external`` (network of floating IPs), ``volumes`` (whether there are any), ``computes`` (how many hosts),
+``patience`` (seconds that a machine may take). One JSON line is printed for each check as it ends.
+
+Everything it makes has a name of one beginning and is removed at the end, whatever happened; what an earlier
+run could not remove is removed first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import openstack
+from openstack import exceptions
+
+PREFIX = "rdo-verify-"
+
+
+class SkippedError(Exception):
+    """A check can't be done, since one that it needs was not."""
+
+
+class Verification:
+    """One run: what it made, and the checks in their order."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.job = job
+        self.patience = job["patience"]
+        self.prefix = PREFIX + secrets.token_hex(3)
+        self.admin: Any = openstack.connect(cloud=job["cloud"])
+        self.user: Any = None
+        self.made: dict[str, Any] = {}
+        self.ok = True
+        self.password = secrets.token_urlsafe(16)
+        self.work = tempfile.mkdtemp(prefix=PREFIX)
+
+    def check(self, name: str, title: str, action: Callable[[], Any]) -> None:
+        """Do a check and print how it went."""
+        began = time.monotonic()
+        row: dict[str, Any] = {"name": name, "title": title, "ok": True}
+        try:
+            row["detail"] = str(action() or "")
+        except SkippedError as error:
+            row.update(ok=False, skipped=str(error))
+        except subprocess.CalledProcessError as error:
+            row.update(ok=False, error=(error.stdout or "")[-1500:] + f" (exit status {error.returncode})")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's result
+            row.update(ok=False, error=f"{type(error).__name__}: {error}"[:1500])
+        row["seconds"] = round(time.monotonic() - began, 1)
+        self.ok = self.ok and row["ok"]
+        print(json.dumps(row), flush=True)
+
+    def need(self, *names: str) -> list[Any]:
+        """Return what earlier checks made.
+
+        :raises SkippedError: something is not there
+        """
+        missing = [name for name in names if name not in self.made]
+        if missing:
+            raise SkippedError("without " + ", ".join(missing))
+        return [self.made[name] for name in names]
+
+    def until(self, what: str, look: Callable[[], Any], seconds: float = 0.0) -> Any:
+        """Ask again and again until there is an answer."""
+        end = time.monotonic() + (seconds or self.patience)
+        while True:
+            found = look()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise TimeoutError(f"{what}: not within {seconds or self.patience:.0f} s")
+            time.sleep(0.5)
+
+    # the checks
+
+    def account(self) -> str:
+        """A project with a user of its own; the rest is done as that one."""
+        identity = self.admin.identity
+        self.made["project"] = project = identity.create_project(name=self.prefix, domain_id="default")
+        self.made["account"] = user = identity.create_user(
+            name=self.prefix, password=self.password, domain_id="default", default_project_id=project.id
+        )
+        identity.assign_project_role_to_user(project, user, identity.find_role("member"))
+        self.user = self._connect(self.prefix, project.name)
+        self.user.authorize()
+        return f"user {user.name}"
+
+    def _connect(self, user: str, project: str) -> Any:
+        auth = dict(self.admin.config.get_auth_args())
+        auth.update(username=user, password=self.password, project_name=project)
+        return openstack.connect(
+            auth=auth,
+            cacert=self.admin.config.config.get("cacert"),
+            region_name=self.admin.config.get_region_name(),
+        )
+
+    def image(self) -> str:
+        """An image from a file."""
+        self.need("account")
+        with open(self.job["image"], "rb") as file:  # noqa: PTH123 - it is read as it is sent
+            self.made["image"] = image = self.user.image.create_image(
+                name=self.prefix,
+                disk_format="qcow2",
+                container_format="bare",
+                data=file,
+                validate_checksum=False,
+                # the guest doesn't hear its power button
+                os_shutdown_timeout="1",
+                hw_rng_model="virtio",
+            )
+        image = self.until("the image is active", lambda: self._active(image))
+        return f"{image.size // 1024**2} MiB"
+
+    def _active(self, image: Any) -> Any:
+        found = self.user.image.get_image(image.id)
+        return found if found.status == "active" else None
+
+    def flavor(self) -> str:
+        """A small flavor."""
+        self.made["flavor"] = flavor = self.admin.compute.create_flavor(
+            name=self.prefix, vcpus=1, ram=192, disk=1, is_public=True
+        )
+        return f"{flavor.vcpus} processor, {flavor.ram} MiB"
+
+    def network(self) -> str:
+        """A network with a router to the outside."""
+        self.need("account")
+        network = self.user.network
+        outside = network.find_network(self.job["external"], ignore_missing=False)
+        self.made["network"] = inside = network.create_network(name=self.prefix)
+        self.made["subnet"] = subnet = network.create_subnet(
+            name=self.prefix,
+            network_id=inside.id,
+            ip_version=4,
+            cidr="10.99.0.0/24",
+            dns_nameservers=["192.0.2.53"],
+        )
+        self.made["router"] = router = network.create_router(
+            name=self.prefix, external_gateway_info={"network_id": outside.id}
+        )
+        network.add_interface_to_router(router, subnet_id=subnet.id)
+        return f"MTU {network.get_network(inside.id).mtu}"
+
+    def security(self) -> str:
+        """A security group that lets ping and SSH in, and a key pair."""
+        self.need("account")
+        network = self.user.network
+        self.made["group"] = group = network.create_security_group(name=self.prefix)
+        for rule in ({"protocol": "icmp"}, {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}):
+            network.create_security_group_rule(security_group_id=group.id, direction="ingress", **rule)
+        key = os.path.join(self.work, "key")  # noqa: PTH118
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        with open(key + ".pub") as file:  # noqa: PTH123
+            self.made["key"] = self.user.compute.create_keypair(name=self.prefix, public_key=file.read())
+        return "icmp, ssh"
+
+    def server(self, name: str = "server") -> str:
+        """A machine that boots."""
+        image, flavor, network, _, group, key = self.need(
+            "image", "flavor", "network", "router", "group", "key"
+        )
+        self.made[name] = server = self.user.compute.create_server(
+            name=f"{self.prefix}-{name}",
+            image_id=image.id,
+            flavor_id=flavor.id,
+            networks=[{"uuid": network.id}],
+            security_groups=[{"name": group.name}],
+            key_name=key.name,
+        )
+        server = self.until("the machine is active", lambda: self._state(server, "ACTIVE"))
+        host = self.admin.compute.get_server(server.id)
+        return f"on {host.hypervisor_hostname or host.compute_host}"
+
+    def _state(self, server: Any, wanted: str) -> Any:
+        found = self.user.compute.get_server(server.id)
+        if found.status == "ERROR":
+            why = (self.admin.compute.get_server(server.id).fault or {}).get("message", "")
+            raise RuntimeError(f"the machine is in error: {why}")
+        return found if found.status == wanted else None
+
+    def console(self) -> str:
+        """The console says that the guest is up."""
+        (server,) = self.need("server")
+        text = self.until("the console says ready", lambda: self._ready(server))
+        return " / ".join(line for line in text if line.startswith(("address", "instance")))
+
+    def _ready(self, server: Any) -> list[str]:
+        text = self.user.compute.get_server_console_output(server.id).get("output") or ""
+        lines = [
+            line.split("rdo-guest: ", 1)[1].strip() for line in text.splitlines() if "rdo-guest: " in line
+        ]
+        return lines if "ready" in lines else []
+
+    def dhcp(self) -> str:
+        """The guest's address is its port's."""
+        (server,) = self.need("server")
+        (port,) = self.user.network.ports(device_id=server.id)
+        address = port.fixed_ips[0]["ip_address"]
+        told = [line for line in self._ready(server) if line.startswith("address ")]
+        if not told or told[-1].split()[1] != address:
+            raise RuntimeError(f"the port has {address}, the guest says {told}")
+        self.made["port"] = port
+        return address
+
+    def metadata(self) -> str:
+        """The metadata service knows the guest."""
+        (server,) = self.need("server")
+        told = self._ready(server)
+        names = [line.split()[1] for line in told if line.startswith("hostname ")]
+        if "instance unknown" in told or "key taken" not in told or not names:
+            raise RuntimeError(f"the guest says {told}")
+        return names[-1]
+
+    def floating(self) -> str:
+        """An address from outside."""
+        (port,) = self.need("port")
+        outside = self.user.network.find_network(self.job["external"])
+        self.made["floating"] = address = self.user.network.create_ip(
+            floating_network_id=outside.id, port_id=port.id
+        )
+        return str(address.floating_ip_address)
+
+    def ping(self) -> str:
+        """It answers to ping from outside."""
+        (address,) = self.need("floating")
+        ip = address.floating_ip_address
+        command = ["ping", "-c", "1", "-W", "1", ip]
+        self.until(
+            "an answer to ping", lambda: subprocess.run(command, capture_output=True).returncode == 0, 60
+        )
+        done = subprocess.run(
+            ["ping", "-c", "3", "-i", "0.2", ip], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip().splitlines()[-1]
+
+    def ssh(self, command: str = "uname -sr") -> str:
+        """SSH from outside, with the key."""
+        (address,) = self.need("floating")
+        words = ["ssh", "-q", "-i", os.path.join(self.work, "key"), "-o", "StrictHostKeyChecking=no"]  # noqa: PTH118
+        words += ["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=10", "-o", "BatchMode=yes"]
+        words += [f"root@{address.floating_ip_address}", command]
+        done = subprocess.run(
+            words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+        )
+        return done.stdout.strip()
+
+    def volume(self) -> str:
+        """A volume, attached, written and detached."""
+        (server,) = self.need("server")
+        self.need("floating")
+        storage = self.user.block_storage
+        self.made["volume"] = volume = storage.create_volume(name=self.prefix, size=1)
+        self.until("the volume is there", lambda: self._volume(volume, "available"))
+        before = set(self._disks())
+        self._attach(server, volume)
+        disk = self.until("the guest sees the disk", lambda: sorted(set(self._disks()) - before), 60)[0]
+        self.made["sum"] = self.ssh(
+            f"dd if=/dev/urandom of=/tmp/x bs=64k count=16 2>/dev/null; dd if=/tmp/x of=/dev/{disk} bs=64k "
+            "2>/dev/null && sync && sha256sum </tmp/x"
+        )
+        self._detach(server, volume)
+        return f"as {disk}"
+
+    def _disks(self) -> list[str]:
+        return self.ssh("ls /sys/block").split()
+
+    def _volume(self, volume: Any, wanted: str) -> Any:
+        found = self.user.block_storage.get_volume(volume.id)
+        if found.status.startswith("error"):
+            raise RuntimeError(f"the volume is in {found.status}")
+        return found if found.status == wanted else None
+
+    def _attach(self, server: Any, volume: Any) -> None:
+        self.user.compute.create_volume_attachment(server, volume_id=volume.id)
+        self.until("the volume is attached", lambda: self._volume(volume, "in-use"))
+
+    def _detach(self, server: Any, volume: Any) -> None:
+        self.user.compute.delete_volume_attachment(server, volume.id)
+        self.until("the volume is free", lambda: self._volume(volume, "available"))
+
+    def elsewhere(self) -> str:
+        """The volume's content is there on another machine."""
+        first, volume, wanted = self.need("server", "volume", "sum")
+        # one address goes from machine to machine: its port is what SSH reaches
+        self.server("second")
+        second = self.made["second"]
+        self.until("the second machine is up", lambda: self._ready(second))
+        (port,) = self.user.network.ports(device_id=second.id)
+        self.made["floating"] = self.user.network.update_ip(self.made["floating"].id, port_id=port.id)
+        self.until("SSH to the second machine", self._answers, 60)
+        before = set(self._disks())
+        self._attach(second, volume)
+        disk = self.until("the guest sees the disk", lambda: sorted(set(self._disks()) - before), 60)[0]
+        found = self.ssh(f"dd if=/dev/{disk} bs=64k count=16 2>/dev/null | sha256sum")
+        self._detach(second, volume)
+        self.made["floating"] = self.user.network.update_ip(
+            self.made["floating"].id, port_id=self.made["port"].id
+        )
+        if found != wanted:
+            raise RuntimeError(f"{found} was read where {wanted} was written")
+        return f"from {first.name[-6:]} to {second.name[-6:]}"
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(subprocess.SubprocessError):
+            return bool(self.ssh())
+        return False
+
+    def snapshot(self) -> str:
+        """A snapshot of the volume."""
+        (volume,) = self.need("volume")
+        storage = self.user.block_storage
+        self.made["snapshot"] = made = storage.create_snapshot(name=self.prefix, volume_id=volume.id)
+        self.until("the snapshot is there", lambda: storage.get_snapshot(made.id).status == "available")
+        storage.delete_snapshot(made.id)
+        self.until("the snapshot is gone", lambda: storage.find_snapshot(made.id) is None)
+        del self.made["snapshot"]
+        return "made and removed"
+
+    def migration(self) -> str:
+        """A machine moves to another host."""
+        (server,) = self.need("server")
+        before = self.admin.compute.get_server(server.id).compute_host
+        self.admin.compute.migrate_server(server)
+        self.until("the machine has moved", lambda: self._state(server, "VERIFY_RESIZE"))
+        self.user.compute.confirm_server_resize(server)
+        self.until("the machine is active", lambda: self._state(server, "ACTIVE"))
+        after = self.admin.compute.get_server(server.id).compute_host
+        if before == after:
+            raise RuntimeError(f"it is still on {before}")
+        self.until("SSH after the move", self._answers)
+        return f"from {before} to {after}"
+
+    def quota(self) -> str:
+        """More than the quota is refused."""
+        self.need("account")
+        quota = self.admin.network.update_quota(self.made["project"].id, networks=1)
+        try:
+            extra = self.user.network.create_network(name=self.prefix)
+        except exceptions.ConflictException as error:
+            return f"status {error.status_code} at {quota.networks}"
+        self.made["extra"] = extra
+        raise RuntimeError("a network above the quota was made")
+
+    def refusal(self) -> str:
+        """A user without rights is refused."""
+        self.need("account")
+        try:
+            self.user.compute.create_flavor(name=self.prefix + "x", vcpus=1, ram=64, disk=1)
+        except exceptions.ForbiddenException as error:
+            return f"status {error.status_code}"
+        raise RuntimeError("an ordinary user made a flavor")
+
+    # clearing up
+
+    def clear(self) -> str:
+        """Remove everything that bears this program's names, of this run and of earlier ones."""
+        left = remove(self.admin, self.until)
+        subprocess.run(["rm", "-rf", self.work], check=True)
+        if left:
+            raise RuntimeError("left: " + "; ".join(left))
+        return "nothing is left"
+
+    def run(self) -> int:
+        """Do all checks; return the exit status."""
+        remove(self.admin, self.until)
+        checks = [
+            ("account", "Project, user, token", self.account),
+            ("image", "Image uploaded", self.image),
+            ("flavor", "Flavor", self.flavor),
+            ("network", "Network, subnet, router", self.network),
+            ("security", "Security group, key pair", self.security),
+            ("server", "Machine is active", self.server),
+            ("console", "Console: guest is up", self.console),
+            ("dhcp", "DHCP gave the port's address", self.dhcp),
+            ("metadata", "Metadata reached the guest", self.metadata),
+            ("floating", "Floating IP", self.floating),
+            ("ping", "Ping from outside", self.ping),
+            ("ssh", "SSH from outside", self.ssh),
+        ]
+        if self.job["volumes"]:
+            checks += [
+                ("volume", "Volume attached and written", self.volume),
+                ("elsewhere", "Volume read on another machine", self.elsewhere),
+                ("snapshot", "Volume snapshot", self.snapshot),
+            ]
+        if self.job["computes"] > 1:
+            checks.append(("migration", "Cold migration", self.migration))
+        checks += [
+            ("quota", "Quota is enforced", self.quota),
+            ("refusal", "No rights: refused", self.refusal),
+        ]
+        try:
+            for name, title, action in checks:
+                self.check(name, title, action)
+        finally:
+            self.check("clear", "All removed again", self.clear)
+        return 0 if self.ok else 1
+
+
+def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
+    """Remove what bears this program's names; return what could not be."""
+    left: list[str] = []
+
+    def ours(items: Any) -> list[Any]:
+        return [item for item in items if (item.name or "").startswith(PREFIX)]
+
+    def drop(what: str, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except exceptions.NotFoundException:
+            pass
+        except Exception as error:  # noqa: BLE001 - the rest is to be removed all the same
+            left.append(f"{what}: {error}"[:300])
+
+    compute, network, identity = admin.compute, admin.network, admin.identity
+    servers = ours(compute.servers(all_projects=True))
+    for server in servers:
+        drop(server.name, lambda s=server: compute.delete_server(s))
+    projects = ours(identity.projects())
+    inside = {project.id for project in projects}
+    drop(
+        "machines",
+        lambda: until("machines are gone", lambda: not ours(compute.servers(all_projects=True)), 90),
+    )
+    if admin.has_service("block-storage"):
+        storage = admin.block_storage
+        for snapshot in ours(storage.snapshots(all_projects=True)):
+            drop(snapshot.name, lambda s=snapshot: storage.delete_snapshot(s))
+        drop("snapshots", lambda: until("gone", lambda: not ours(storage.snapshots(all_projects=True)), 60))
+        for volume in ours(storage.volumes(all_projects=True)):
+            drop(volume.name, lambda v=volume: storage.delete_volume(v))
+        drop("volumes", lambda: until("gone", lambda: not ours(storage.volumes(all_projects=True)), 60))
+    for address in network.ips():
+        if address.project_id in inside:
+            drop(address.floating_ip_address, lambda a=address: network.delete_ip(a))
+    for router in ours(network.routers()):
+        for port in network.ports(device_id=router.id):
+            if port.device_owner == "network:router_interface":
+                drop(
+                    "port of " + router.name,
+                    lambda r=router, p=port: network.remove_interface_from_router(r, port_id=p.id),
+                )
+        drop(router.name, lambda r=router: network.delete_router(r))
+    for item in ours(network.networks()):
+        drop(item.name, lambda n=item: network.delete_network(n))
+    for group in network.security_groups():
+        if group.project_id in inside and group.name != "default":
+            drop(group.name, lambda g=group: network.delete_security_group(g))
+    for image in ours(admin.image.images()):
+        drop(image.name, lambda i=image: admin.image.delete_image(i))
+    for flavor in ours(compute.flavors(details=False)):
+        drop(flavor.name, lambda f=flavor: compute.delete_flavor(f))
+    # key pairs are their user's and end with it
+    for user in ours(identity.users(domain_id="default")):
+        for key in ours(compute.keypairs(user_id=user.id)):
+            drop(key.name, lambda k=key, u=user: compute.delete_keypair(k.name, user_id=u.id))
+        drop(user.name, lambda u=user: identity.delete_user(u))
+    for project in projects:
+        for group in network.security_groups(project_id=project.id):
+            drop(group.name, lambda g=group: network.delete_security_group(g))
+        drop(project.name, lambda p=project: identity.delete_project(p))
+    return left
+
+
+if __name__ == "__main__":
+    with os.fdopen(9) as handed:
+        given = json.load(handed)
+    sys.exit(Verification(given).run())
