@@ -16,7 +16,10 @@ def steps(node: Node) -> Iterator[AnyStep]:
     """Yield the steps of a host of virtual machines."""
     if not node.is_compute:
         return
-    yield node.packages("libvirt", "libvirt-daemon", "libvirt-client", "qemu-kvm", "qemu-img")
+    names = ["libvirt-daemon", "libvirt-client", "qemu-kvm", "qemu-img"]
+    if node.site.cloud.storage.ceph:
+        names.append("qemu-kvm-block-rbd")
+    yield node.packages("libvirt", *names)
     # libvirt and QEMU look for keys at these places unless they are told otherwise
     for path, target in (
         ("/etc/pki/CA/cacert.pem", CA),
