@@ -23,6 +23,7 @@ from rdo.cloud.roles import (
     placement,
     rabbitmq,
     repository,
+    running,
     web,
 )
 from rdo.cloud.roles.node import Node
@@ -63,4 +64,6 @@ def _plan(node: Node) -> Plan:
     steps = [*repository.steps(node.site.repository)]
     for part in _PARTS:
         steps += part(node)
+    if (check := running.step(steps)) is not None:
+        steps.append(check)
     return Plan(host=node.host.name, steps=tuple(sorted(steps, key=lambda step: step.stage)))

@@ -92,7 +92,8 @@ def _agent(node: Node) -> Options:
             "auth_ca_cert": CA,
             "metadata_proxy_shared_secret": node.secret("metadata_proxy"),
         },
-        "agent": {"root_helper": "sudo neutron-rootwrap /etc/neutron/rootwrap.conf"},
+        # upstream's default is a socket in /usr/local, and the platform's is for root alone
+        "ovs": {"ovsdb_connection": "tcp:127.0.0.1:6640"},
     }
 
 
