@@ -124,9 +124,9 @@ def up(
 def verify(cloud: _Cloud, as_json: _Json = False) -> None:
     """Have a real client use the cloud. Exit status 1 where something doesn't work.
 
-    It makes a user, boots a machine from an image of its own, reaches it through a floating IP, moves a volume
-    from one machine to another, and removes all of it again. A cloud of Keystone alone is asked for a token
-    and its catalog.
+    It makes a user, boots a machine from an image of its own, reaches it through a floating IP, moves a
+    volume from one machine to another, and removes all of it again. A cloud of Keystone alone is asked for a
+    token and its catalog.
 
     Examples: rdo cloud verify demo; rdo cloud verify cloud.yaml --json
     """

@@ -1,8 +1,8 @@
 """A small disk image for trying a cloud with: Debian's kernel and an initramfs of busybox and dropbear.
 
-It does what a cloud asks of a guest and no more: DHCP with the network's MTU and routes, the SSH key, name and
-user data of the metadata service, a console that says how it went. It needs about 160 MiB of memory and is
-up in some seconds even without KVM. Images for real use are those of the distributions.
+It does what a cloud asks of a guest and no more: DHCP with the network's MTU and routes, the SSH key, name
+and user data of the metadata service, a console that says how it went. It needs about 160 MiB of memory and
+is up in some seconds even without KVM. Images for real use are those of the distributions.
 
 It is made in a sealed root from the platform's own packages, and kept by what goes into it.
 """

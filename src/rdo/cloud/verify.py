@@ -118,9 +118,10 @@ def ssh_command(target: Target) -> list[str]:
 
 def _send(target: Target, image: Path) -> str:
     """Put the image on a host, unless it is there; return its place."""
-    place = f"/var/cache/rdo-cloud/{sha256_file(image)[:32]}.qcow2"
+    folder = "/var/cache/rdo-cloud"
+    place = f"{folder}/{sha256_file(image)[:32]}.qcow2"
     command = (
-        f"test -s {place} && cat >/dev/null || {{ mkdir -p /var/cache/rdo-cloud && rm -f /var/cache/rdo-cloud/*; "
+        f"test -s {place} && cat >/dev/null || {{ mkdir -p {folder} && rm -f {folder}/*; "
         f"cat >{place}.new && mv {place}.new {place}; }}"
     )
     with image.open("rb") as content:

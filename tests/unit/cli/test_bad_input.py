@@ -174,7 +174,7 @@ def test_content_that_is_not_what_the_lock_says_is_refused_and_kept_aside(
         ("quickstart",),
         ("build", "oslo.context"),
         ("host", "create"),
-        ("cloud", "up", "keystone"),
+        ("cloud", "up", "--on-test-host"),
     ],
 )
 def test_without_root_it_says_so_before_any_work(arguments: tuple[str, ...], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_a_host_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path)
     step = File(id="f", title="f", path="/tmp/never", content=SecretStr("hush-hush"))
     log = tmp_path / "logs" / "run.log"
     with pytest.raises(ApplyError, match="gone") as caught:
-        apply(Plan(host="gone", steps=(step,)), Target(host="gone", ssh_config=str(config)), log=log)
+        apply([Plan(host="gone", steps=(step,))], [Target(host="gone", ssh_config=str(config))], log=log)
     assert "hush-hush" not in str(caught.value)
     assert "hush-hush" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from rdo.cloud.plan import ApplyReport, File, Link, Plan, Service, StepResult
+from rdo.cloud.plan import ApplyReport, Config, File, Link, Plan, Service, Stage, StepResult
 
 
 def link(name: str) -> Link:
@@ -29,13 +29,36 @@ def test_a_printed_plan_shows_no_secret() -> None:
     assert "hush" not in f"{plan!r}{plan}{plan.model_dump_json()}"
 
 
+def test_a_stage_after_a_later_one_is_refused() -> None:
+    late = link("a").model_copy(update={"stage": Stage.SERVICES})
+    with pytest.raises(ValidationError, match="comes after a step of SERVICES"):
+        Plan(host="h", steps=(late, link("b")))
+    assert Plan(host="h", steps=(link("b"), late)).of(Stage.SERVICES) == [late]
+
+
 def test_a_report_says_what_changed_and_whether_all_is_well() -> None:
     def result(name: str, *, changed: bool, ok: bool) -> StepResult:
-        return StepResult(id=name, title=name, changed=changed, ok=ok, seconds=0)
+        return StepResult(host="h", id=name, title=name, changed=changed, ok=ok, seconds=0)
 
-    report = ApplyReport(
-        host="h", steps=(result("a", changed=True, ok=True), result("b", changed=False, ok=True))
-    )
+    report = ApplyReport(steps=(result("a", changed=True, ok=True), result("b", changed=False, ok=True)))
     assert report.ok
     assert report.changed == ["a"]
-    assert not ApplyReport(host="h", steps=(result("c", changed=False, ok=False),)).ok
+    failed = result("c", changed=False, ok=False)
+    assert ApplyReport(steps=(failed,)).failed == [failed]
+
+
+def test_configuration_becomes_a_file() -> None:
+    step = Config(
+        id="c",
+        title="c",
+        path="/etc/x/x.conf.d/50-rdo.conf",
+        project="x",
+        options={
+            "DEFAULT": {"debug": SecretStr("true"), "empty": SecretStr("")},
+            "db": {"a": SecretStr("1")},
+        },
+        group_owner="x",
+    )
+    text = step.as_file().content.get_secret_value()
+    assert text.endswith("\n\n[DEFAULT]\ndebug = true\nempty =\n\n[db]\na = 1\n")
+    assert (step.as_file().mode, step.as_file().group_owner) == ("640", "x")

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import openstack
@@ -211,7 +212,7 @@ class Verification:
         if not told or told[-1].split()[1] != address:
             raise RuntimeError(f"the port has {address}, the guest says {told}")
         self.made["port"] = port
-        return address
+        return str(address)
 
     def metadata(self) -> str:
         """The metadata service knows the guest."""
@@ -426,7 +427,7 @@ def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
     compute, network, identity = admin.compute, admin.network, admin.identity
     servers = ours(compute.servers(all_projects=True))
     for server in servers:
-        drop(server.name, lambda s=server: compute.delete_server(s))
+        drop(server.name, partial(compute.delete_server, server))
     projects = ours(identity.projects())
     inside = {project.id for project in projects}
     drop(
@@ -436,40 +437,40 @@ def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
     if admin.has_service("block-storage"):
         storage = admin.block_storage
         for snapshot in ours(storage.snapshots(all_projects=True)):
-            drop(snapshot.name, lambda s=snapshot: storage.delete_snapshot(s))
+            drop(snapshot.name, partial(storage.delete_snapshot, snapshot))
         drop("snapshots", lambda: until("gone", lambda: not ours(storage.snapshots(all_projects=True)), 60))
         for volume in ours(storage.volumes(all_projects=True)):
-            drop(volume.name, lambda v=volume: storage.delete_volume(v))
+            drop(volume.name, partial(storage.delete_volume, volume))
         drop("volumes", lambda: until("gone", lambda: not ours(storage.volumes(all_projects=True)), 60))
     for address in network.ips():
         if address.project_id in inside:
-            drop(address.floating_ip_address, lambda a=address: network.delete_ip(a))
+            drop(address.floating_ip_address, partial(network.delete_ip, address))
     for router in ours(network.routers()):
         for port in network.ports(device_id=router.id):
             if port.device_owner == "network:router_interface":
                 drop(
                     "port of " + router.name,
-                    lambda r=router, p=port: network.remove_interface_from_router(r, port_id=p.id),
+                    partial(network.remove_interface_from_router, router, port_id=port.id),
                 )
-        drop(router.name, lambda r=router: network.delete_router(r))
+        drop(router.name, partial(network.delete_router, router))
     for item in ours(network.networks()):
-        drop(item.name, lambda n=item: network.delete_network(n))
+        drop(item.name, partial(network.delete_network, item))
     for group in network.security_groups():
         if group.project_id in inside and group.name != "default":
-            drop(group.name, lambda g=group: network.delete_security_group(g))
+            drop(group.name, partial(network.delete_security_group, group))
     for image in ours(admin.image.images()):
-        drop(image.name, lambda i=image: admin.image.delete_image(i))
+        drop(image.name, partial(admin.image.delete_image, image))
     for flavor in ours(compute.flavors(details=False)):
-        drop(flavor.name, lambda f=flavor: compute.delete_flavor(f))
+        drop(flavor.name, partial(compute.delete_flavor, flavor))
     # key pairs are their user's and end with it
     for user in ours(identity.users(domain_id="default")):
         for key in ours(compute.keypairs(user_id=user.id)):
-            drop(key.name, lambda k=key, u=user: compute.delete_keypair(k.name, user_id=u.id))
-        drop(user.name, lambda u=user: identity.delete_user(u))
+            drop(key.name, partial(compute.delete_keypair, key.name, user_id=user.id))
+        drop(user.name, partial(identity.delete_user, user))
     for project in projects:
         for group in network.security_groups(project_id=project.id):
-            drop(group.name, lambda g=group: network.delete_security_group(g))
-        drop(project.name, lambda p=project: identity.delete_project(p))
+            drop(group.name, partial(network.delete_security_group, group))
+        drop(project.name, partial(identity.delete_project, project))
     return left
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, Script, Service, Stage
+from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles import ceph, mariadb
 from rdo.cloud.roles.node import CA, Node, Options, merged
+
+_SHARES = "/etc/cinder/nfs_shares"
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -17,6 +19,18 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     yield node.packages("cinder", "openstack-cinder")
     yield node.config("cinder", _options(node))
+    share = node.site.cloud.storage.nfs_share
+    if share is not None:
+        yield File(
+            id="nfs-shares",
+            title="NFS share of volumes",
+            stage=Stage.CONFIGURATION,
+            group="cinder",
+            path=_SHARES,
+            group_owner="cinder",
+            mode="640",
+            content=SecretStr(f"{share}\n"),
+        )
     yield Script(
         id="cinder-schema",
         title="Cinder's database schema",
@@ -34,7 +48,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
             stage=Stage.SERVICES,
             group=unit,
             unit=unit,
-            restart_after=("cinder-packages", "cinder-configuration"),
+            restart_after=("cinder-packages", "cinder-configuration", *(["nfs-shares"] if share else ())),
         )
 
 
@@ -89,7 +103,7 @@ def _backend(node: Node) -> Options:
                 "nfs": {
                     "volume_driver": "cinder.volume.drivers.nfs.NfsDriver",
                     "volume_backend_name": "nfs",
-                    "nfs_shares_config": "/etc/cinder/nfs_shares",
+                    "nfs_shares_config": _SHARES,
                     "nas_secure_file_operations": "auto",
                 }
             }

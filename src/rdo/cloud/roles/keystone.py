@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Objects, Script, Stage
+from rdo.cloud.roles import mariadb
 from rdo.cloud.roles.node import CA, CLOUD, Node, Options, merged
 from rdo.cloud.topology import Service as Name
-from rdo.common.errors import InputError
 
 CLOUDS = "/etc/openstack/clouds.yaml"
 RC_FILE = "/root/keystonerc_admin"
@@ -32,13 +31,9 @@ CATALOG: dict[Name, tuple[str, str, int, str]] = {
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
-    """Yield the steps of a controller.
-
-    :raises InputError: a database password has characters that services can't take
-    """
+    """Yield the steps of a controller."""
     if not node.is_controller:
         return
-    _check_passwords(node)
     yield node.packages("keystone", "openstack-keystone", "python3-pymysql", "python3-openstackclient")
     yield node.config("keystone", _options(node))
     yield Script(
@@ -46,8 +41,10 @@ def steps(node: Node) -> Iterator[AnyStep]:
         title="Keystone's database schema",
         stage=Stage.SCHEMA,
         group="keystone",
-        unless=SecretStr("runuser -u keystone -- keystone-manage db_sync --check"),
-        script=SecretStr(_manage("db_sync", user="keystone")),
+        unless=SecretStr(mariadb.schema_holds("keystone", "openstack-keystone")),
+        script=SecretStr(
+            _manage("db_sync", user="keystone") + mariadb.schema_made("keystone", "openstack-keystone")
+        ),
     )
     for kind in ("fernet", "credential"):
         yield Script(
@@ -98,20 +95,6 @@ def _accounts(node: Node, services: list[Name]) -> dict[str, object]:
         # `service` for what one service asks of another, `admin` for what still asks for that
         "roles": ["service", "admin"],
     }
-
-
-def _check_passwords(node: Node) -> None:
-    """Refuse a password that has to be quoted in a URL.
-
-    Migrations hand the database's URL to a ConfigParser, which takes each "%" for a reference.
-    """
-    for name in ("keystone_database",):
-        password = node.secret(name)
-        if not password or quote(password, safe="") != password:
-            raise InputError(
-                f"{node.credentials.path}: {name} has characters that Keystone can't take.",
-                hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
-            )
 
 
 def _manage(arguments: str, *, user: str = "root") -> str:
@@ -170,13 +153,21 @@ def _clients(node: Node) -> Iterator[AnyStep]:
 
 def _bootstrap(node: Node) -> Script:
     url = node.site.identity_url
-    # The guard is the real client with the real credentials: a token is issued, the catalog has our address.
-    catalog = f"openstack --os-cloud {CLOUD} endpoint list --service identity --format value --column URL"
+    # The guard asks for a token with the real credentials, and the catalog in it for our address; the client
+    # itself would take seconds for that.
+    account = {"name": "admin", "domain": {"id": "default"}, "password": node.secret("admin")}
+    scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+    wanted = {"auth": {"identity": {"methods": ["password"], "password": {"user": account}}, "scope": scope}}
+    guard = (
+        f"found=$(curl --silent --fail --max-time 20 --cacert {CA} --header 'Content-Type: application/json'"
+        f" --data @- {url}/auth/tokens <<'JSON'\n{json.dumps(wanted)}\nJSON\n)\n"
+        f'test "$(grep -oE \'"url": ?"{url}"\' <<<"$found" | wc -l)" = 3\n'
+    )
     return Script(
         id="keystone-bootstrap",
         title="Administrator, project and catalog",
         stage=Stage.IDENTITY,
-        unless=SecretStr(f'test "$({catalog} | sort | uniq -c | tr -s " ")" = " 3 {url}"'),
+        unless=SecretStr(guard),
         script=SecretStr(
             f"export OS_BOOTSTRAP_PASSWORD={shlex.quote(node.secret('admin'))}\n"
             + _manage(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -13,6 +15,7 @@ from rdo.cloud.credentials import Credentials
 from rdo.cloud.pki import Authority, Certificate
 from rdo.cloud.plan import Config, File, Packages, Stage
 from rdo.cloud.topology import Host, PlatformNames, Role, Service, Site, in_url
+from rdo.common.errors import InputError
 
 #: Where hosts have the certificates; one folder, so that `rpm -V` of no package is upset.
 PKI = "/etc/pki/rdo"
@@ -63,8 +66,24 @@ class Node:
         return self.authority.host(self.host.name, self.host.address)
 
     def secret(self, name: str) -> str:
-        """Return a password in clear, for a place that is itself secret."""
-        return self.credentials[name].get_secret_value()
+        """Return a password in clear, for a place that is itself secret.
+
+        :raises InputError: it has characters that it can't have where it is used
+        """
+        value = self.credentials[name].get_secret_value()
+        # Migrations hand a database's URL to a ConfigParser, which takes each "%" for a reference: nothing
+        # that has to be quoted can be in it.
+        if name.endswith(("_database", "_messaging")) and (not value or quote(value, safe="") != value):
+            raise InputError(
+                f"{self.credentials.path}: {name} has characters that it can't have in a URL.",
+                hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
+            )
+        if name.startswith("ceph_") and not re.fullmatch("[0-9a-f]{32}", value):
+            raise InputError(
+                f"{self.credentials.path}: {name} is not 32 hexadecimal digits.",
+                hint="It is the base of a key; without the entry, one is made.",
+            )
+        return value
 
     def packages(self, group: str, *names: str) -> Packages:
         """Return the step of a service's packages."""

@@ -1,4 +1,4 @@
-"""The last step of each host: whether what was started still runs, and has not begun to fail over and over."""
+"""The last step of each host: whether what was started still runs, and does not fail over and over."""
 
 from __future__ import annotations
 

@@ -1,0 +1,248 @@
+"""Plans of whole clouds: in an order that can work, private where they must be, as the topology says."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import subprocess
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.operations import scripts_for
+from rdo.cloud.pki import Authority
+from rdo.cloud.plan import Config, File, Packages, Plan, Script, Service, Stage
+from rdo.cloud.roles import plans
+from rdo.cloud.roles.rabbitmq import password_hash
+from rdo.cloud.topology import Cloud, Host, PlatformNames, Repository, Role, Site
+from rdo.common.errors import InputError
+
+Make = Callable[..., list[Plan]]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def made(*hosts: Host, names: dict[str, str] | None = None, **fields: Any) -> list[Plan]:
+        only = Host(name="one", address=ip_address("192.0.2.10"))
+        site = Site(
+            cloud=Cloud(hosts=hosts or (only,), **fields),
+            repository=Repository(
+                series="2026.1", platform="debian13", server="http://192.0.2.1:8080", public_key="KEY"
+            ),
+            names=PlatformNames(**(names or {})),
+        )
+        return plans(site, Credentials(tmp_path / "passwords.json"), Authority(tmp_path / "pki"))
+
+    return made
+
+
+def host(name: str, number: int, *roles: Role, **fields: Any) -> Host:
+    return Host(name=name, address=ip_address(f"192.0.2.{number}"), roles=roles, **fields)
+
+
+def options(plan: Plan, project: str) -> dict[str, dict[str, str]]:
+    step = next(s for s in plan.steps if isinstance(s, Config) and s.project == project)
+    return {
+        section: {name: value.get_secret_value() for name, value in rows.items()}
+        for section, rows in step.options.items()
+    }
+
+
+def test_an_order_that_can_work(make: Make) -> None:
+    (plan,) = make()
+    order = [step.id for step in plan.steps]
+    for earlier, later in (
+        ("repository-key", "repository"),
+        ("repository", "keystone-packages"),
+        ("authority", "mariadb"),
+        ("keystone-database", "keystone-schema"),
+        ("keystone-schema", "httpd"),
+        ("httpd", "keystone-bootstrap"),
+        ("keystone-bootstrap", "accounts"),
+        ("accounts", "nova-compute"),
+        ("nova-compute", "nova-hosts"),
+        ("nova-hosts", "running"),
+    ):
+        assert order.index(earlier) < order.index(later)
+
+
+def test_every_step_becomes_scripts_that_bash_can_read(make: Make) -> None:
+    hosts = (
+        host("a", 10, Role.CONTROLLER, Role.STORAGE, tunnel="198.51.100.1/24", tunnel_interface="eth1"),
+        host("b", 11, Role.COMPUTE, tunnel="198.51.100.2/24", tunnel_interface="eth1"),
+        host(
+            "c",
+            12,
+            Role.NETWORK,
+            tunnel="198.51.100.3/24",
+            tunnel_interface="eth1",
+            external_interface="eth2",
+        ),
+    )
+    for plan in make(*hosts, datapath="userspace"):
+        earlier = {step.id: step for step in plan.steps}
+        for step in plan.steps:
+            made = scripts_for(step, earlier)
+            for script in (made.guard, made.make):
+                done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+                assert (done.returncode, done.stderr) == (0, ""), step.id
+            assert made.guard.strip(), f"{step.id} does not ask first"
+
+
+def test_keystone_alone_has_nothing_of_the_others(make: Make) -> None:
+    (plan,) = make(services=("keystone",))
+    groups = {step.group for step in plan.steps}
+    assert not groups & {"nova", "ceph", "ovn", "rabbitmq", "glance", "libvirt"}
+    assert len(plan.steps) < 45
+
+
+def test_roles_are_where_they_belong(make: Make) -> None:
+    a, b, c = make(
+        host("a", 10, Role.CONTROLLER, Role.STORAGE), host("b", 11, Role.COMPUTE), host("c", 12, Role.NETWORK)
+    )
+    ids = {plan.host: {step.id for step in plan.steps} for plan in (a, b, c)}
+    assert {"mariadb", "httpd", "ceph-osd", "ovn-central", "rabbitmq"} <= ids["a"]
+    assert {"nova-compute", "neutron-ovn-metadata-agent", "ovn-controller", "libvirt"} <= ids["b"]
+    assert not ids["b"] & {"mariadb", "httpd", "ceph-osd", "ovn-central", "rabbitmq", "nova-schema"}
+    assert "ovn-controller" in ids["c"] and not ids["c"] & {"nova-compute", "libvirt", "nova-packages"}
+
+
+def test_a_host_of_machines_has_no_database_password(make: Make, tmp_path: Path) -> None:
+    _, b = make(host("a", 10, Role.CONTROLLER, Role.STORAGE, Role.NETWORK), host("b", 11, Role.COMPUTE))
+    secrets = json.loads((tmp_path / "passwords.json").read_text())
+    text = json.dumps([scripts_for(step, {s.id: s for s in b.steps}).make for step in b.steps])
+    assert [name for name, value in secrets.items() if name.endswith("_database") and value in text] == []
+    assert "connection" not in str(options(b, "nova").get("database", {}))
+
+
+def test_all_that_is_said_over_the_network_is_encrypted(make: Make) -> None:
+    (plan,) = make()
+    for project in ("keystone", "glance", "neutron", "nova", "cinder"):
+        found = options(plan, project)
+        assert "ssl_ca=" in found["database"]["connection"]
+        for rows in found.values():
+            assert not [v for n, v in rows.items() if v.startswith(("http://", "tcp://192"))], project
+    for project in ("neutron", "nova", "cinder"):
+        assert options(plan, project)["oslo_messaging_rabbit"]["ssl"] == "true"
+    assert options(plan, "neutron")["ovn"]["ovn_nb_connection"].startswith("ssl:")
+    assert options(plan, "nova")["DEFAULT"]["ssl_only"] == "true"
+
+
+def test_files_with_passwords_are_private(make: Make, tmp_path: Path) -> None:
+    (plan,) = make()
+    secrets = json.loads((tmp_path / "passwords.json").read_text()).values()
+    for step in plan.steps:
+        file = step.as_file() if isinstance(step, Config) else step
+        if isinstance(file, File):
+            text = file.content.get_secret_value()
+            if "PRIVATE KEY" in text or any(secret in text for secret in secrets):
+                assert file.mode in {"400", "600", "640"}, file.id
+    assert not any(secret in repr(plan) for secret in secrets)
+
+
+def test_an_operators_options_win(make: Make) -> None:
+    (plan,) = make(options={"nova": {"DEFAULT": {"debug": True, "my_ip": "192.0.2.99"}, "x": {"y": 3}}})
+    found = options(plan, "nova")
+    assert (found["DEFAULT"]["debug"], found["DEFAULT"]["my_ip"], found["x"]) == (
+        "true",
+        "192.0.2.99",
+        {"y": "3"},
+    )
+    step = next(s for s in plan.steps if s.id == "nova-configuration")
+    assert isinstance(step, Config)
+    parser = configparser.RawConfigParser()
+    parser.read_string(step.as_file().content.get_secret_value())
+    assert parser["x"]["y"] == "3"
+
+
+def test_a_service_starts_again_for_what_it_reads_and_nothing_else(make: Make) -> None:
+    (plan,) = make()
+    services = {step.id: set(step.restart_after) for step in plan.steps if isinstance(step, Service)}
+    assert "cinder-configuration" in services["cinder-volume"]
+    assert not {"nova-configuration", "glance-configuration"} & services["cinder-volume"]
+    assert {"nova-configuration", "nova-api-site", "certificate"} <= services["httpd"]
+    assert services["memcached"] == {"memcached-packages"}
+
+
+def test_a_platform_s_own_names_are_used(make: Make) -> None:
+    names = {
+        "httpd_unit": "apache2",
+        "httpd_confdir": "/etc/apache2/conf-enabled",
+        "httpd_ssl": "a2enmod ssl",
+    }
+    (plan,) = make(names=names)
+    assert "apache2" in repr(plan)
+    assert "/etc/apache2/conf-enabled/wsgi-keystone.conf" in repr(plan)
+    assert any(step.id == "httpd-module" for step in plan.steps)
+
+
+@pytest.mark.parametrize("images", ["rbd", "file"])
+@pytest.mark.parametrize("volumes", ["rbd", "lvm", "nfs"])
+def test_storage(make: Make, images: str, volumes: str) -> None:
+    storage = {"images": images, "volumes": volumes, "disks": "local"}
+    if volumes == "nfs":
+        storage["nfs_share"] = "192.0.2.50:/volumes"
+    (plan,) = make(storage=storage)
+    ceph = any(step.group == "ceph" for step in plan.steps)
+    assert ceph == ("rbd" in (images, volumes))
+    assert options(plan, "glance")["glance_store"]["default_backend"] == images
+    assert options(plan, "cinder")["DEFAULT"]["enabled_backends"] == volumes
+    assert ("nfs-shares" in {step.id for step in plan.steps}) == (volumes == "nfs")
+
+
+@pytest.mark.parametrize("password", ["0" * 31 + "1", 'it\'s "a" $HOME %41 \\ #: @/{x} ü'])
+def test_any_password_reaches_those_who_need_it(make: Make, tmp_path: Path, password: str) -> None:
+    (tmp_path / "passwords.json").write_text(json.dumps({"admin": password, "keystone_database": "a-B_1.~"}))
+    (plan,) = make(services=("keystone",))
+    files = {step.id: step.content.get_secret_value() for step in plan.steps if isinstance(step, File)}
+    assert yaml.safe_load(files["clouds"])["clouds"]["rdo"]["auth"]["password"] == password
+    sourced = subprocess.run(
+        ["bash", "-c", 'eval "$1"; printf %s "$OS_PASSWORD"', "-", files["keystonerc"]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sourced.stdout == password
+    assert "://keystone:a-B_1.~@192.0.2.10/" in options(plan, "keystone")["database"]["connection"]
+
+
+@pytest.mark.parametrize("name", ["keystone_database", "nova_messaging", "ceph_nova"])
+@pytest.mark.parametrize("password", ["p@ss", "50%", "a b", "$HOME", ""])
+def test_a_password_that_can_not_work_is_refused(
+    make: Make, tmp_path: Path, name: str, password: str
+) -> None:
+    (tmp_path / "passwords.json").write_text(json.dumps({name: password}))
+    with pytest.raises(InputError, match=name) as caught:
+        make()
+    assert not password or password not in caught.value.diagnostics()
+
+
+def test_plans_stay_the_same(make: Make) -> None:
+    assert make() == make()
+
+
+def test_packages_are_asked_for_by_their_service(make: Make) -> None:
+    (plan,) = make()
+    by_group = {step.group: step.names for step in plan.of(Stage.PACKAGES) if isinstance(step, Packages)}
+    assert "openstack-nova-compute" in by_group["nova"]
+    assert by_group["mariadb"] == ("mariadb-server",)
+
+
+def test_scripts_with_a_path_are_known_to_services(make: Make) -> None:
+    (plan,) = make()
+    httpd = next(step for step in plan.steps if step.id == "httpd")
+    guard = scripts_for(httpd, {step.id: step for step in plan.steps}).guard
+    sites = [step.path for step in plan.steps if isinstance(step, Script) and step.path]
+    assert sites and all(path in guard for path in sites)
+
+
+def test_rabbitmq_s_form_of_a_password() -> None:
+    # RabbitMQ's documentation has this example
+    assert password_hash("test12", bytes.fromhex("908DC60A")) == (
+        "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+    )
