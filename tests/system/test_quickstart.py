@@ -111,7 +111,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_token_and_catalog(world: World) -> None:
     proofs = {proof["name"]: proof["output"] for proof in world.outcome["proofs"]}
     assert re.search(r"\| id +\| gAAAA\S+", proofs["token"])
-    address = f"http://{world.outcome['address']}:5000/v3"
+    address = f"https://{world.outcome['address']}:5000/v3"
     endpoints = re.findall(r"(\w+): (\S+)", proofs["catalog"])
     assert sorted(endpoints) == [("admin", address), ("internal", address), ("public", address)]
     counts = world.outcome["packages"]
@@ -214,6 +214,8 @@ def test_secrets_are_nowhere_to_be_read(world: World) -> None:
     assert stat.S_IMODE(world.passwords.stat().st_mode) == 0o600
     secrets = dict(json.loads(world.passwords.read_text()))
     assert len(secrets) >= 2
+    for key in (world.passwords.parent / "pki").glob("*.key"):
+        secrets[key.name] = key.read_text().splitlines()[2]
     for name in ("fernet", "credential"):
         for number in (0, 1):
             secrets[f"{name}{number}"] = world.on_host(f"cat /etc/keystone/{name}-keys/{number}")
@@ -281,8 +283,9 @@ def test_second_run_builds_nothing_and_changes_nothing(world: World) -> None:
         ),
         pytest.param(
             "rm /etc/openstack/clouds.yaml; sed -i s/gpgcheck=1/gpgcheck=0/ /etc/yum.repos.d/rdo-2026.1.repo;"
-            "mariadb -e 'DROP USER keystone@localhost'; rm -r /etc/keystone/credential-keys/*",
-            {"clouds", "repository", "keystone-database", "keystone-credential-keys"},
+            "mariadb -e 'DROP DATABASE keystone'; rm -r /etc/keystone/credential-keys/*",
+            {"clouds", "repository", "keystone-database", "keystone-schema", "keystone-credential-keys"}
+            | {"keystone-bootstrap"},
             set(),
             id="nothing-that-restarts",
         ),

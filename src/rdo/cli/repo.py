@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rdo.common.paths import Paths
     from rdo.distribution.models import Platform, Release
     from rdo.repository.publish import Published
 
@@ -157,6 +158,16 @@ def try_(
     upgrade_from: Annotated[
         str | None, typer.Option(help="Install all of this series first, then upgrade it by dnf.")
     ] = None,
+    each: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--each", help="Instead: these packages each by itself, in sealed roots; names, or '*' for all."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="With --each, at once; all processors by default."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Name of the host; an older one is destroyed.")] = "trial",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the host as it is afterwards.")] = False,
     as_json: _Json = False,
@@ -166,7 +177,14 @@ def try_(
     All packages at once, by the host's dnf, signatures checked; then whether files, units and configuration
     are in order. Exit status 1 where something is not; the host stays then, for a look at it.
 
-    Examples: rdo repo try --release 2026.1; rdo repo try --release 2026.1 --upgrade-from 2025.2
+    With --each no package hides what another forgot to require: each is installed by itself, and imported
+    where there is just what it asks for. What was tried is kept; an interrupted run goes on from there.
+
+    Examples:
+        rdo repo try --release 2026.1
+        rdo repo try --release 2026.1 --upgrade-from 2025.2
+        rdo repo try --each 'openstack-nova*'
+        rdo repo try --each '*'
     """
     from rdo.cli.show import print_json, progress
     from rdo.cloud.testhosts import hosts
@@ -175,6 +193,9 @@ def try_(
 
     paths = Paths.from_environment()
     chosen, base = _choose(paths, release, platform)
+    if each:
+        _try_each(paths, chosen, base, each, jobs, as_json)
+        return
     with progress() as report:
         found = try_repository(chosen.series, base, paths, report, name=host, upgrade_from=upgrade_from)
     if as_json:
@@ -188,6 +209,28 @@ def try_(
         raise typer.Exit(1)
     if not keep:
         hosts.destroy(paths, [host])
+
+
+def _try_each(
+    paths: Paths, release: Release, platform: Platform, patterns: list[str], jobs: int | None, as_json: bool
+) -> None:
+    from rdo.building.session import default_jobs
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud.alone import summary, try_each
+
+    with progress() as report:
+        found = try_each(
+            release.series, platform, paths, report, patterns=patterns, jobs=jobs or default_jobs()
+        )
+    if as_json:
+        print_json(found)
+    else:
+        for row in found:
+            for problem in row.problems:
+                print(f"{row.package}: {problem}")
+        print(summary(found))
+    if any(row.problems for row in found):
+        raise typer.Exit(1)
 
 
 @app.command()

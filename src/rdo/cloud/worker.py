@@ -98,14 +98,16 @@ class _Node:
         pool.map(self._group, groups.values())
 
     def _group(self, steps: Sequence[AnyStep]) -> None:
-        moved = False
+        moved = started = False
         for step in steps:
             began = time.monotonic()
             holds = self.known[step.id] and not self._caused(step)
-            if moved and holds:
+            # What held may hold no more, and what a service didn't answer for while it was down may hold.
+            if (moved and holds) or (started and not self._caused(step)):
                 holds = self.ask([step])[step.id]
             ok, said = (True, "") if holds else self.run(_strict(self.scripts[step.id]))
             moved = moved or not holds
+            started = started or (isinstance(step, Service) and not holds)
             self.finish(step, changed=not holds, ok=ok, seconds=time.monotonic() - began, said=said)
             if not ok:
                 return
