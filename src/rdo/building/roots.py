@@ -139,7 +139,7 @@ def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = N
     :raises InputError: there is no such platform
     """
     if isinstance(platform.root, DnfRoot):
-        platform = _debootstrapped(paths)
+        platform = tools_platform(paths)
     below = Root((ensure_base(platform, paths, progress),))
     return ensure_grown(below, TOOLS, paths, progress, title="Tools root")
 
@@ -182,7 +182,11 @@ def ensure_grown(
     return Root((_ensure(paths.layers / "grown", identity, grow), *below.layers))
 
 
-def _debootstrapped(paths: Paths) -> Platform:
+def tools_platform(paths: Paths) -> Platform:
+    """Return the platform whose root every machine can make: it has the tools that all platforms use.
+
+    :raises InputError: the data has none
+    """
     distribution = Distribution.load(paths.distribution)
     for name in distribution.platforms():
         if isinstance((found := distribution.platform(name)).root, DebootstrapRoot):

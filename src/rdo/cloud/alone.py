@@ -46,7 +46,10 @@ repo_gpgcheck=1
 gpgkey=file:///run/repository/{KEY_FILE}
 metadata_expire=-1
 """
+# rpm would give scriptlets a mount namespace of their own, which a sealed root can't have, being one.
 _PREPARE = """
+mkdir -p /etc/rpm
+echo '%__transaction_unshare %{nil}' >/etc/rpm/macros.rdo-sealed
 printf '%s' "$1" >/etc/yum.repos.d/rdo.repo
 rpm --import /run/repository/$2
 dnf -y --quiet --disableplugin='*' makecache
@@ -171,7 +174,9 @@ def _try(bench: _Bench, info: RpmInfo) -> Alone:
     except UnsatisfiedError as error:
         return Alone(package=info.name, seconds=0, problems=(str(error),))
     identity = sha256_bytes(
-        json.dumps([_INSTALL, _IMPORT, info.sha256, *plan.layers, *map(str, bench.host.layers[1:])]).encode()
+        json.dumps(
+            [_PREPARE, _INSTALL, _IMPORT, info.sha256, *plan.layers, *map(str, bench.host.layers[1:])]
+        ).encode()
     )
     place = bench.kept / identity[:2] / f"{identity}.json"
     try:
@@ -210,7 +215,7 @@ def _import(bench: _Bench, layers: Sequence[Layer], modules: Sequence[str]) -> S
 def _lines(result: SealedResult, what: str, *, always: bool = False) -> list[str]:
     lines = [line for line in result.tail.strip().splitlines() if line.strip()]
     if not result.ok:
-        return lines[-90:] or [f"{what} failed"]
+        return lines[-30:] or [f"{what} failed"]
     return [line for line in lines if line.startswith("import ")] if always else []
 
 
