@@ -61,7 +61,7 @@ class BackendError(RdoError):
 
 
 def lazy_hooks(paths: Paths, progress: Progress) -> HookRunner | None:
-    """Return what runs backends, its root made when the first has to; None where there are no rights for it."""
+    """Return what runs backends, in a root made when the first has to; None without the rights."""
     return _LazyHooks(paths, progress) if os.geteuid() == 0 else None
 
 
