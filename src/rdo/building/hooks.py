@@ -1,8 +1,8 @@
 """PEP 517 hooks run in a sealed root, for sources that state no metadata of their own.
 
 What a source says of itself is the same for every platform, so its backend runs in the root of the one that
-every machine can make. The root has that platform's packages of the backend's requirements; their versions are
-the platform's, since what is asked for is metadata and not the build.
+every machine can make. That root has the platform's packages of the backend's requirements; their versions
+are the platform's, since what is asked for is metadata and not the build.
 """
 
 from __future__ import annotations

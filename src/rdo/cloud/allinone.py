@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface, ip_address
 from rdo.cloud.deployment import remember
 from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
+from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import Cloud, Host, Role
 from rdo.common.errors import InputError
@@ -96,6 +97,11 @@ def make_test_hosts(
         hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
     made = hosts.start(paths, names, progress=progress)
     cloud = on_test_hosts(name, made, release.series)
+    if Role.NETWORK not in cloud.controller.roles:
+        # from there the cloud is used, floating IPs included
+        own = str(cloud.controller.address).rpartition(".")[2]
+        outside = f"{OUTSIDE.network.network_address + int(own)}"
+        Network.of(paths).attach_outside(cloud.controller.name, outside)
     remember(paths, cloud)
     return cloud
 

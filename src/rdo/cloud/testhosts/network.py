@@ -1,4 +1,7 @@
-"""The hosts' network: one bridge in a network namespace of its own, and a namespace and a veth for each host.
+"""The hosts' networks: bridges in a network namespace of their own, and a namespace with three veths a host.
+
+``eth0`` is for management and has an address from the start. ``eth1`` (tunnels) and ``eth2`` (the external
+network of a cloud, whose gateway is the bridge) have none until a cloud gives them to its virtual switches.
 
 Nothing of it is in the machine's own namespace, so installations and test runs side by side don't collide
 though all use 192.0.2.0/24 (TEST-NET-1, RFC 5737), and hosts have no way out.
@@ -20,8 +23,13 @@ SUBNET = ipaddress.IPv4Network("192.0.2.0/24")
 BRIDGE_ADDRESS = "192.0.2.1"
 """The bridge's own address, where the repository is served."""
 
+OUTSIDE = ipaddress.IPv4Interface("203.0.113.1/24")
+"""Address of the external network's bridge: the gateway of clouds on several hosts (TEST-NET-3)."""
+
 _FIRST_HOST = 10
 _BRIDGE = "br0"
+# interface of a host -> (its bridge, the first letter of its port there)
+_LINKS = {"eth0": (_BRIDGE, "v"), "eth1": ("br1", "t"), "eth2": ("br2", "x")}
 _NAMESPACES = Path("/run/netns")
 
 
@@ -74,31 +82,42 @@ class Network:
         :raises CommandError: the kernel or the rights don't allow it
         """
         _ensure_namespace(self.namespace)
-        if not _has_link(self.namespace, _BRIDGE):
-            _ip(self.namespace, "link", "add", _BRIDGE, "type", "bridge")
-        _ip(self.namespace, "addr", "replace", f"{BRIDGE_ADDRESS}/{SUBNET.prefixlen}", "dev", _BRIDGE)
-        _ip(self.namespace, "link", "set", _BRIDGE, "up")
+        own = {_BRIDGE: f"{BRIDGE_ADDRESS}/{SUBNET.prefixlen}", "br2": str(OUTSIDE)}
+        for bridge, _ in _LINKS.values():
+            if not _has_link(self.namespace, bridge):
+                _ip(self.namespace, "link", "add", bridge, "type", "bridge")
+            if bridge in own:
+                _ip(self.namespace, "addr", "replace", own[bridge], "dev", bridge)
+            _ip(self.namespace, "link", "set", bridge, "up")
 
     def ensure_host(self, name: str, address: str) -> None:
-        """Make a host's namespace with its ``eth0`` on the bridge where they are not there."""
+        """Make a host's namespace with its interfaces on the bridges where they are not there."""
         self.ensure_bridge()
         inner = self.host_namespace(name)
-        port = f"v{address.rpartition('.')[2]}"
         _ensure_namespace(inner)
-        if not _has_link(inner, "eth0"):
-            mac = "02:00:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
-            peer = ("peer", "name", "eth0", "address", mac, "netns", inner)
-            _ip(self.namespace, "link", "add", port, "type", "veth", *peer)
-        _ip(self.namespace, "link", "set", port, "master", _BRIDGE, "up")
+        packed = ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+        for number, (link, (bridge, letter)) in enumerate(_LINKS.items()):
+            port = f"{letter}{address.rpartition('.')[2]}"
+            if not _has_link(inner, link):
+                peer = ("peer", "name", link, "address", f"02:{number:02x}:{packed}", "netns", inner)
+                _ip(self.namespace, "link", "add", port, "type", "veth", *peer)
+            _ip(self.namespace, "link", "set", port, "master", bridge, "up")
         _ip(inner, "addr", "replace", f"{address}/{SUBNET.prefixlen}", "dev", "eth0")
         _ip(inner, "link", "set", "eth0", "up")
+
+    def attach_outside(self, name: str, address: str) -> None:
+        """Give a host an address on the external network, at its ``eth2``, as a host outside has one."""
+        inner = self.host_namespace(name)
+        _ip(inner, "addr", "replace", f"{address}/{OUTSIDE.network.prefixlen}", "dev", "eth2")
+        _ip(inner, "link", "set", "eth2", "up")
 
     def remove_host(self, name: str) -> None:
         """Remove a host's namespace; its veth pair goes with it."""
         inner = self.host_namespace(name)
-        if _has_link(inner, "eth0"):
-            # The namespace itself may linger while a last process holds it; its cable must not.
-            _ip(inner, "link", "del", "eth0")
+        for link in _LINKS:
+            if _has_link(inner, link):
+                # The namespace itself may linger while a last process holds it; its cables must not.
+                _ip(inner, "link", "del", link)
         _remove_namespace(inner)
 
     def remove(self) -> None:
