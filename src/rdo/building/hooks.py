@@ -1,31 +1,24 @@
 """PEP 517 hooks run in a sealed root, for sources that state no metadata of their own.
 
-What a source says of itself is the same for every platform, so its backend runs in the root of the one that
-every machine can make. That root has the platform's packages of the backend's requirements; their versions
-are the platform's, since what is asked for is metadata and not the build.
+The root has the platform's packages of the backend's requirements; their versions are the platform's, since
+what is asked for is metadata and not the build.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from rdo.building.planner import RootPlanner, UnsatisfiedError
-from rdo.building.roots import temporary, tools_platform
+from rdo.building.roots import temporary
 from rdo.building.sealed import Bind, Limits, Sandbox, scratch_folder
 from rdo.common.errors import RdoError
-from rdo.common.paths import Paths
-from rdo.common.progress import Progress
-from rdo.upstream.metadata import HookRunner
 from rdo.upstream.models import BuildSystem, Source
 
 _TIMEOUT = 120.0
-# Some look for a compiler before they say anything.
-_COMPILERS = ("gcc", "gcc-c++")
 
 _SCRIPT = r"""
 import importlib, json, os, pathlib, shutil, sys, zipfile
@@ -56,33 +49,6 @@ pathlib.Path("/builddir/answer").write_text(answer)
 """
 
 
-class BackendError(RdoError):
-    """A backend's hook failed."""
-
-
-def lazy_hooks(paths: Paths, progress: Progress) -> HookRunner | None:
-    """Return what runs backends, in a root made when the first has to; None without the rights."""
-    return _LazyHooks(paths, progress) if os.geteuid() == 0 else None
-
-
-class _LazyHooks:
-    def __init__(self, paths: Paths, progress: Progress) -> None:
-        self._paths, self._progress = paths, progress
-        self._sealed: SealedHooks | None = None
-
-    def requires_for_build_wheel(self, source: Source, build_system: BuildSystem) -> list[str]:
-        return self._hooks().requires_for_build_wheel(source, build_system)
-
-    def core_metadata(self, source: Source, build_system: BuildSystem) -> str:
-        return self._hooks().core_metadata(source, build_system)
-
-    def _hooks(self) -> SealedHooks:
-        if self._sealed is None:
-            platform = tools_platform(self._paths)
-            self._sealed = SealedHooks(RootPlanner(platform, self._paths, self._progress))
-        return self._sealed
-
-
 class SealedHooks:
     """Runs a backend's hooks (see :class:`rdo.upstream.metadata.HookRunner`)."""
 
@@ -106,18 +72,11 @@ class SealedHooks:
         return self._run("metadata", source, build_system, (*build_system.requires, *more))
 
     def _run(self, hook: str, source: Source, system: BuildSystem, requirements: tuple[str, ...]) -> str:
-        wanted = self._wanted(system, requirements)
-        try:
-            return self._run_in(hook, source, system, wanted)
-        except BackendError:
-            return self._run_in(hook, source, system, [*wanted, *_COMPILERS])
-
-    def _run_in(self, hook: str, source: Source, system: BuildSystem, wanted: list[str]) -> str:
         planner = self._planner
         if not re.fullmatch(r"[\w.+-]+", source.filename):
             raise RdoError(f"{source.filename!r} is no name of a source.")
         try:
-            plan = planner.plan(wanted, what=f"{source.filename}'s backend")
+            plan = planner.plan(self._wanted(system, requirements), what=f"{source.filename}'s backend")
         except UnsatisfiedError as error:
             raise RdoError(f"The metadata of {source.filename} can't be had: {error.what}") from error
         layers = planner.ensure(plan, {})
@@ -142,7 +101,7 @@ class SealedHooks:
             answer = folder / "out" / "answer"
             if not result.ok or answer.is_symlink() or not answer.is_file():
                 why = f"no end after {_TIMEOUT:g} s" if result.timed_out else result.tail.strip()[-1500:]
-                raise BackendError(f"The build backend of {source.filename} failed: {why}")
+                raise RdoError(f"The build backend of {source.filename} failed: {why}")
             return answer.read_text(errors="replace")
 
     def _wanted(self, system: BuildSystem, requirements: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rdo.building.hooks import lazy_hooks
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.state import BuildRecord, State
 from rdo.building.store import MissingError, Store
@@ -56,9 +55,7 @@ def show_package(
     :raises RdoError: its source can't be had, or no spec be made of it
     """
     dist, asked = _meant(name, release, platform, paths)
-    resolution = resolve_closure(
-        distribution, release, platform, [dist], paths, progress, hooks=lazy_hooks(paths, progress)
-    )
+    resolution = resolve_closure(distribution, release, platform, [dist], paths, progress)
     node = resolution.nodes[dist]
     if node.origin == "platform":
         raise InputError(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from rdo.building.hooks import lazy_hooks
 from rdo.building.models import BuildRequest, SourceFile
+from rdo.building.platform_packages import is_configured
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -24,8 +25,12 @@ from rdo.packaging.spec import generate
 from rdo.packaging.spec_model import GeneratedSpec
 from rdo.packaging.spec_store import SpecStore
 from rdo.upstream.index import Index
+from rdo.upstream.models import BuildSystem, Source
 from rdo.upstream.source_cache import SourceCache
 from rdo.upstream.sources import fetch_all
+
+if TYPE_CHECKING:
+    from rdo.building.hooks import SealedHooks
 
 _PYTHON = re.compile(r"python3(?:\.\d+)?dist\(([^)\[]+)(\[?)")
 _NAME = re.compile(r"[^\s()<>=]+")
@@ -57,7 +62,7 @@ def prepare(
     :raises FetchError: sources could not be fetched
     :raises PreparationError: specs could not be generated; all of them, with the reasons
     """
-    hooks = lazy_hooks(paths, progress)
+    hooks = _LazyHooks(platform, paths, progress) if _can_run_hooks(platform) else None
     with progress.task("Resolving", total=1) as task:
         resolution = resolve_closure(distribution, release, platform, asked, paths, progress, hooks=hooks)
         task.advance()
@@ -92,6 +97,32 @@ class PreparationError(RdoError):
             for dist, error in sorted(problems.items())
         )
         super().__init__(f"No spec could be generated for {len(problems)} packages:\n{lines}")
+
+
+class _LazyHooks:
+    """Makes the root that backends run in when the first of them has to."""
+
+    def __init__(self, platform: Platform, paths: Paths, progress: Progress) -> None:
+        self._platform, self._paths, self._progress = platform, paths, progress
+        self._sealed: SealedHooks | None = None
+
+    def requires_for_build_wheel(self, source: Source, build_system: BuildSystem) -> list[str]:
+        return self._hooks().requires_for_build_wheel(source, build_system)
+
+    def core_metadata(self, source: Source, build_system: BuildSystem) -> str:
+        return self._hooks().core_metadata(source, build_system)
+
+    def _hooks(self) -> SealedHooks:
+        if self._sealed is None:
+            from rdo.building.hooks import SealedHooks
+            from rdo.building.planner import RootPlanner
+
+            self._sealed = SealedHooks(RootPlanner(self._platform, self._paths, self._progress))
+        return self._sealed
+
+
+def _can_run_hooks(platform: Platform) -> bool:
+    return os.geteuid() == 0 and is_configured(platform)
 
 
 def requests_of(

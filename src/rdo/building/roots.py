@@ -139,7 +139,7 @@ def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = N
     :raises InputError: there is no such platform
     """
     if isinstance(platform.root, DnfRoot):
-        platform = tools_platform(paths)
+        platform = _debootstrapped(paths)
     below = Root((ensure_base(platform, paths, progress),))
     return ensure_grown(below, TOOLS, paths, progress, title="Tools root")
 
@@ -182,11 +182,7 @@ def ensure_grown(
     return Root((_ensure(paths.layers / "grown", identity, grow), *below.layers))
 
 
-def tools_platform(paths: Paths) -> Platform:
-    """Return the platform whose root every machine can make: it has the tools that all platforms use.
-
-    :raises InputError: the data has none
-    """
+def _debootstrapped(paths: Paths) -> Platform:
     distribution = Distribution.load(paths.distribution)
     for name in distribution.platforms():
         if isinstance((found := distribution.platform(name)).root, DebootstrapRoot):

@@ -38,7 +38,6 @@ def resolve(
     · rdo resolve keystone --why bcrypt
     · rdo resolve --all --release 2025.2
     """
-    from rdo.building.hooks import lazy_hooks
     from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
@@ -51,8 +50,7 @@ def resolve(
     under = choose_platform(platform, chosen, distribution)
     asked = choose_projects(names, everything, chosen)
     with progress() as shown:
-        hooks = lazy_hooks(paths, shown)
-        resolution = resolve_closure(distribution, chosen, under, asked, paths, shown, hooks=hooks)
+        resolution = resolve_closure(distribution, chosen, under, asked, paths, shown)
     if why is not None:
         _show_why(resolution, index_name(why, chosen, under), as_json)
     elif as_json:

@@ -41,7 +41,6 @@ def spec(
     · rdo spec keystone --diff
     · rdo spec oslo.config --platform el10 --output /tmp/oslo
     """
-    from rdo.building.hooks import lazy_hooks
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cli.show import progress
     from rdo.common.errors import InputError
@@ -57,9 +56,7 @@ def spec(
     under = choose_platform(platform, chosen, distribution)
     dist = index_name(name, chosen, under)
     with progress() as shown:
-        resolution = resolve_closure(
-            distribution, chosen, under, [name], paths, shown, hooks=lazy_hooks(paths, shown)
-        )
+        resolution = resolve_closure(distribution, chosen, under, [name], paths, shown)
         node = resolution.nodes[dist]
         if node.origin == "platform":
             raise InputError(

@@ -53,9 +53,6 @@ class VariantFile(Data):
     title: str
     like: str = Field(description="the platform that it is otherwise")
     offers_as: str = Field(description="the platform whose .provides says what is left")
-    keeps: dict[str, str] = Field(
-        default={}, description="canonical index name -> why the package is left though the third has none"
-    )
     note: str | None = None
 
     def platform(self, base: Platform, offered: Collection[str]) -> Platform:
@@ -66,7 +63,7 @@ class VariantFile(Data):
         left = {
             dist: found
             for dist, found in base.provides.items()
-            if dist in offered or dist in self.keeps or not found.package.startswith("python3-")
+            if dist in offered or not found.package.startswith("python3-")
         }
         hidden = base.provides.keys() - left.keys()
         changed = {"name": self.name, "title": self.title, "note": self.note, "provides": left}

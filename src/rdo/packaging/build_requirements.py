@@ -13,8 +13,6 @@ from rdo.packaging.requirements import applicable, python3dist, rpm_dependency, 
 from rdo.packaging.spec_model import SpecInputs
 
 _COMPILERS = {"c": ("gcc",), "c++": ("gcc-c++",), "cython": ("gcc",), "rust": ("cargo", "gcc", "rust")}
-# What a backend runs beside compilers, by the beginning of its name.
-_TOOLS = {"scikit_build_core": ("cmake", "gcc", "gcc-c++", "ninja-build")}
 # Newer setuptools make wheels by themselves.
 _SETUPTOOLS_WITH_WHEEL = Version("70.1")
 
@@ -39,8 +37,6 @@ def build_requirements(
     system = applicable(inputs.metadata.build_system.requires, environment, by)
     runtime = applicable(inputs.metadata.requires_dist, environment, by)
     compilers = {name for language in languages for name in _COMPILERS[language]}
-    backend = inputs.metadata.build_system.backend
-    compilers |= {tool for name, tools in _TOOLS.items() if backend.startswith(name) for tool in tools}
     tools = ["python3-devel", "pyproject-rpm-macros", *sorted({*compilers, *natives})]
     python = {"python3dist(pip)", *_converted(inputs, system), *_wheel(inputs)}
     build = (*tools, *sorted(python, key=_key))

@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 22
+INSPECTION_VERSION = 21
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -157,8 +157,6 @@ class _Inspector:
         """Return where modules lie in the sdist: ``src/``, ``lib/`` or the top."""
         find = subtable(self.pyproject, "tool", "setuptools", "packages", "find").get("where")
         package_dir = subtable(self.pyproject, "tool", "setuptools", "package-dir").get("")
-        if package_dir is None and isinstance(own := self.setup_py.values.get("package_dir"), dict):
-            package_dir = own.get("")
         stated = find[0] if isinstance(find, list) and find else package_dir
         if isinstance(stated, str) and stated not in ("", "."):
             return stated.strip("/") + "/"
