@@ -77,7 +77,7 @@ def _converted(inputs: SpecInputs, requirements: Iterable[Requirement]) -> list[
 def _wheel(inputs: SpecInputs) -> list[str]:
     """Return the wheel project where the platform's setuptools can't make wheels alone."""
     provided = inputs.platform.provides.get("setuptools")
-    backend = inputs.metadata.build_system.backend
+    backend = inputs.metadata.build_system.wraps or inputs.metadata.build_system.backend
     if provided is None or not backend.startswith(("setuptools", "pbr")):
         return []
     return ["python3dist(wheel)"] if Version(provided.version) < _SETUPTOOLS_WITH_WHEEL else []
