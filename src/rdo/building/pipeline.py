@@ -173,6 +173,7 @@ def _request(
         check_requires=spec.check_requires,
         after=_packages(needed - {dist}, specs),
         check_after=_packages(needed - needed_hard - {dist}, specs),
+        timeout=spec.timeout,
     )
 
 

@@ -229,6 +229,9 @@ class PackageDescription(Data):
     environment: dict[str, str] = Field(
         default_factory=dict, description="variables while the wheel is built"
     )
+    minutes: int = Field(
+        default=15, ge=1, le=600, description="that a build may take on a busy machine before it is killed"
+    )
     install: tuple[str, ...] = Field(default=(), description="shell lines at the end of %install")
     installs: tuple[str, ...] = Field(
         default=(),

@@ -117,6 +117,7 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
         sources=(*draft.sources, *draft.patches),
         subpackages=tuple(item.name for item in draft.subpackages),
         notes=() if draft.licence.reason is None else (f"Licence: {draft.licence.reason}",),
+        timeout=60.0 * inputs.stated.minutes,
     )
 
 

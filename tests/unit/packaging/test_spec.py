@@ -114,6 +114,11 @@ def test_what_backends_start_is_required() -> None:
     assert {"cmake", "ninja-build"} <= set(made.build_requires)
 
 
+def test_a_long_build_is_given_its_time() -> None:
+    assert generate(inputs_of("tomlkit")).timeout == 900
+    assert described("tomlkit", minutes=60).timeout == 3600
+
+
 def test_what_cannot_be_imported_is_left_out_of_the_check() -> None:
     made = described("tomlkit", imports=["a.b", "a.c"], not_imported={"a.c": "why", "tomlkit.odd": "why"})
     assert "%pyproject_check_import -t -e 'a.c' -e 'tomlkit.odd'\n%py3_check_import a.b\n" in made.text
