@@ -13,7 +13,7 @@ from rdo.building.hooks import SealedHooks
 from rdo.building.planner import RootPlanner
 from rdo.common.errors import RdoError
 from rdo.distribution.load import Distribution
-from rdo.upstream.models import BuildSystem, Source
+from rdo.upstream.models import BuildSystem, HookSubject, Source
 from tests.integration.repository_tools import paths_in
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
@@ -34,13 +34,17 @@ def sdist(folder: Path, setup: str) -> Source:
     return Source(filename=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), path=path)
 
 
+def subject(source: Source, system: BuildSystem | None = None, *files: str) -> HookSubject:
+    return HookSubject(source=source, dist="thing", build_system=system or BuildSystem(), files=files)
+
+
 def test_requirements_and_metadata(hooks: SealedHooks, tmp_path: Path) -> None:
     setup = "from setuptools import setup\nprint('noise')\n"
     setup += "setup(name='thing', version='1.0', py_modules=[],"
     setup += " setup_requires=['pyyaml'], install_requires=['six'])\n"
     source = sdist(tmp_path, setup)
-    assert hooks.requires_for_build_wheel(source, BuildSystem()) == ["pyyaml"]
-    text = hooks.core_metadata(source, BuildSystem())
+    assert hooks.requires_for_build_wheel(subject(source)) == ["pyyaml"]
+    text = hooks.core_metadata(subject(source))
     assert "Name: thing\nVersion: 1.0\n" in text
     assert "Requires-Dist: six" in text
 
@@ -48,10 +52,19 @@ def test_requirements_and_metadata(hooks: SealedHooks, tmp_path: Path) -> None:
 def test_failing_backend_is_said_to_fail(hooks: SealedHooks, tmp_path: Path) -> None:
     source = sdist(tmp_path, "import socket; socket.create_connection(('192.0.2.1', 80))\n")
     with pytest.raises(RdoError, match="Network is unreachable"):
-        hooks.core_metadata(source, BuildSystem())
+        hooks.core_metadata(subject(source))
 
 
 def test_backend_that_the_platform_lacks(hooks: SealedHooks, tmp_path: Path) -> None:
     system = BuildSystem(backend="nope.api", requires=("no-such-backend>=1",))
     with pytest.raises(RdoError, match=r"python3dist\(no-such-backend\)"):
-        hooks.core_metadata(sdist(tmp_path, ""), system)
+        hooks.core_metadata(subject(sdist(tmp_path, ""), system))
+
+
+def test_natives_are_there_for_what_asks_a_compiler(hooks: SealedHooks, tmp_path: Path) -> None:
+    setup = (
+        "import subprocess\nfrom setuptools import setup\nsubprocess.run(['c++', '--version'], check=True)\n"
+    )
+    setup += "setup(name='thing', version='1.0', py_modules=[], setup_requires=['cython'])\n"
+    asked = subject(sdist(tmp_path, setup), None, "thing.cc")
+    assert hooks.requires_for_build_wheel(asked) == ["cython"]

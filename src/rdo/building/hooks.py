@@ -1,13 +1,16 @@
 """PEP 517 hooks run in a sealed root, for sources that state no metadata of their own.
 
 The root has the platform's packages of the backend's requirements; their versions are the platform's, since
-what is asked for is metadata and not the build.
+what is asked for is metadata and not the build. It also has what isn't Python's and the build would have: a
+setup.py may try its compiler, or ask pkg-config for a library, before it answers anything.
 """
 
 from __future__ import annotations
 
 import json
+import posixpath
 import re
+from collections.abc import Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -16,8 +19,12 @@ from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.roots import temporary
 from rdo.building.sealed import Bind, Limits, Sandbox, scratch_folder
 from rdo.common.errors import RdoError
-from rdo.upstream.models import BuildSystem, Source
+from rdo.distribution.description import PackageDescription
+from rdo.upstream.metadata import NoHookRootError
+from rdo.upstream.models import HookSubject
 
+# Rust's is left out: it is large, and what asks for it in a setup.py is a package of Python's.
+_COMPILERS = {".c": "gcc", ".cc": "gcc-c++", ".cpp": "gcc-c++", ".cxx": "gcc-c++", ".pyx": "gcc"}
 _TIMEOUT = 120.0
 
 _SCRIPT = r"""
@@ -50,35 +57,43 @@ pathlib.Path("/builddir/answer").write_text(answer)
 
 
 class SealedHooks:
-    """Runs a backend's hooks (see :class:`rdo.upstream.metadata.HookRunner`)."""
+    """Runs a backend's hooks (see :class:`rdo.upstream.metadata.HookRunner`).
 
-    def __init__(self, planner: RootPlanner) -> None:
+    :param descriptions: by canonical index name: what else builds need
+    """
+
+    def __init__(
+        self, planner: RootPlanner, descriptions: Mapping[str, PackageDescription] | None = None
+    ) -> None:
         self._planner = planner
+        self._descriptions = descriptions or {}
 
-    def requires_for_build_wheel(self, source: Source, build_system: BuildSystem) -> list[str]:
+    def requires_for_build_wheel(self, subject: HookSubject) -> list[str]:
         """Return what ``get_requires_for_build_wheel`` adds to the build requirements.
 
-        :raises RdoError: the backend is not to be had, or it failed
+        :raises NoHookRootError: what the backend needs is not to be had
+        :raises RdoError: the backend failed
         """
-        answer = json.loads(self._run("requires", source, build_system, build_system.requires))
+        answer = json.loads(self._run("requires", subject, subject.build_system.requires))
         return [str(entry) for entry in answer]
 
-    def core_metadata(self, source: Source, build_system: BuildSystem) -> str:
+    def core_metadata(self, subject: HookSubject) -> str:
         """Return the text of METADATA that ``prepare_metadata_for_build_wheel`` makes.
 
-        :raises RdoError: the backend is not to be had, or it failed
+        :raises NoHookRootError: what the backend needs is not to be had
+        :raises RdoError: the backend failed
         """
-        more = self.requires_for_build_wheel(source, build_system)
-        return self._run("metadata", source, build_system, (*build_system.requires, *more))
+        more = self.requires_for_build_wheel(subject)
+        return self._run("metadata", subject, (*subject.build_system.requires, *more))
 
-    def _run(self, hook: str, source: Source, system: BuildSystem, requirements: tuple[str, ...]) -> str:
-        planner = self._planner
+    def _run(self, hook: str, subject: HookSubject, requirements: tuple[str, ...]) -> str:
+        planner, source, system = self._planner, subject.source, subject.build_system
         if not re.fullmatch(r"[\w.+-]+", source.filename):
             raise RdoError(f"{source.filename!r} is no name of a source.")
         try:
-            plan = planner.plan(self._wanted(system, requirements), what=f"{source.filename}'s backend")
+            plan = planner.plan(self._wanted(subject, requirements), what=f"{source.filename}'s backend")
         except UnsatisfiedError as error:
-            raise RdoError(f"The metadata of {source.filename} can't be had: {error.what}") from error
+            raise NoHookRootError(f"The metadata of {source.filename} can't be had: {error.what}") from error
         layers = planner.ensure(plan, {})
         sandbox = Sandbox([layer.path for layer in layers], scratch_folder(planner.paths))
         with temporary(planner.paths.metadata) as folder:
@@ -104,9 +119,11 @@ class SealedHooks:
                 raise RdoError(f"The build backend of {source.filename} failed: {why}")
             return answer.read_text(errors="replace")
 
-    def _wanted(self, system: BuildSystem, requirements: tuple[str, ...]) -> list[str]:
+    def _wanted(self, subject: HookSubject, requirements: tuple[str, ...]) -> list[str]:
         """Return RPM requirements of the backend's PEP 508 ones that apply here, without versions."""
-        wanted = ["python3dist(setuptools)"] if system.backend.startswith("setuptools") else []
+        wanted = self._natives(subject)
+        if subject.build_system.backend.startswith("setuptools"):
+            wanted.append("python3dist(setuptools)")
         for text in requirements:
             try:
                 requirement = Requirement(text)
@@ -115,3 +132,12 @@ class SealedHooks:
             if requirement.marker is None or requirement.marker.evaluate(self._planner.platform.environment):
                 wanted.append(f"python3dist({canonicalize_name(requirement.name)})")
         return sorted(set(wanted))
+
+    def _natives(self, subject: HookSubject) -> list[str]:
+        """Return what the build has that isn't Python's: compilers, and what the description says."""
+        ends = {posixpath.splitext(name)[1] for name in subject.files}
+        compilers = {_COMPILERS[end] for end in ends if end in _COMPILERS}
+        described = self._descriptions.get(subject.dist)
+        natives = [] if described is None else list(described.build_requires)
+        # a compiler asks for Python's headers
+        return [*natives, *compilers, "python3-devel"] if compilers else natives

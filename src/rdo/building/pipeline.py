@@ -16,16 +16,17 @@ from rdo.building.platform_packages import is_configured
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
+from rdo.distribution.description import PackageDescription
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
-from rdo.packaging.closure import resolve_closure
+from rdo.packaging.closure import descriptions_by_dist, resolve_closure
 from rdo.packaging.preparing import inputs_for
 from rdo.packaging.resolution_model import Resolution
 from rdo.packaging.spec import generate
 from rdo.packaging.spec_model import GeneratedSpec
 from rdo.packaging.spec_store import SpecStore
 from rdo.upstream.index import Index
-from rdo.upstream.models import BuildSystem, Source
+from rdo.upstream.models import HookSubject
 from rdo.upstream.source_cache import SourceCache
 from rdo.upstream.sources import fetch_all
 
@@ -62,7 +63,8 @@ def prepare(
     :raises FetchError: sources could not be fetched
     :raises PreparationError: specs could not be generated; all of them, with the reasons
     """
-    hooks = _LazyHooks(platform, paths, progress) if _can_run_hooks(platform) else None
+    described = descriptions_by_dist(distribution, release)
+    hooks = _LazyHooks(platform, paths, progress, described) if _can_run_hooks(platform) else None
     with progress.task("Resolving", total=1) as task:
         resolution = resolve_closure(distribution, release, platform, asked, paths, progress, hooks=hooks)
         task.advance()
@@ -102,22 +104,30 @@ class PreparationError(RdoError):
 class _LazyHooks:
     """Makes the root that backends run in when the first of them has to."""
 
-    def __init__(self, platform: Platform, paths: Paths, progress: Progress) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        paths: Paths,
+        progress: Progress,
+        descriptions: Mapping[str, PackageDescription],
+    ) -> None:
         self._platform, self._paths, self._progress = platform, paths, progress
+        self._descriptions = descriptions
         self._sealed: SealedHooks | None = None
 
-    def requires_for_build_wheel(self, source: Source, build_system: BuildSystem) -> list[str]:
-        return self._hooks().requires_for_build_wheel(source, build_system)
+    def requires_for_build_wheel(self, subject: HookSubject) -> list[str]:
+        return self._hooks().requires_for_build_wheel(subject)
 
-    def core_metadata(self, source: Source, build_system: BuildSystem) -> str:
-        return self._hooks().core_metadata(source, build_system)
+    def core_metadata(self, subject: HookSubject) -> str:
+        return self._hooks().core_metadata(subject)
 
     def _hooks(self) -> SealedHooks:
         if self._sealed is None:
             from rdo.building.hooks import SealedHooks
             from rdo.building.planner import RootPlanner
 
-            self._sealed = SealedHooks(RootPlanner(self._platform, self._paths, self._progress))
+            planner = RootPlanner(self._platform, self._paths, self._progress)
+            self._sealed = SealedHooks(planner, self._descriptions)
         return self._sealed
 
 
@@ -163,6 +173,7 @@ def _request(
         check_requires=spec.check_requires,
         after=_packages(needed - {dist}, specs),
         check_after=_packages(needed - needed_hard - {dist}, specs),
+        timeout=spec.timeout,
     )
 
 

@@ -233,6 +233,9 @@ class PackageDescription(Data):
     environment: dict[str, str] = Field(
         default_factory=dict, description="variables while the wheel is built"
     )
+    minutes: int = Field(
+        default=15, ge=1, le=600, description="that a build may take on a busy machine before it is killed"
+    )
     install: tuple[str, ...] = Field(default=(), description="shell lines at the end of %install")
     installs: tuple[str, ...] = Field(
         default=(),
@@ -249,6 +252,10 @@ class PackageDescription(Data):
         "by default those whose needs the platform offers or the package has anyway",
     )
     imports: tuple[str, ...] = Field(default=(), description="further modules that must import")
+    not_imported: dict[str, str] = Field(
+        default_factory=dict,
+        description="modules that can't be imported with what is required; globs -> why",
+    )
     import_check: bool = Field(default=True, description="false where importing needs a running service")
     check: tuple[str, ...] = Field(default=(), description="shell lines of %check: the project's own tests")
     check_requires: tuple[str, ...] = Field(default=(), description="RPM dependencies of ``check``")

@@ -247,7 +247,12 @@ class Distribution:
         if problems:
             raise DataError(problems)
         offered = load_provides(file.path.with_name(f"{parsed.offers_as}.provides"))
-        return parsed.platform(self.platform(parsed.like), offered)
+        base = self.platform(parsed.like)
+        useless = {dist: f"{parsed.like} has no {dist}" for dist in parsed.kept.keys() - base.provides.keys()}
+        useless |= dict.fromkeys(parsed.kept.keys() & offered.keys(), f"{parsed.offers_as} has it")
+        if useless:
+            raise DataError(file.problem(("kept", dist), why) for dist, why in sorted(useless.items()))
+        return parsed.platform(base, offered)
 
     def _read_package(self, path: Path) -> PackageDescription:
         description = load_yaml(path, PackageDescription)

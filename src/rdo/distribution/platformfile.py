@@ -53,6 +53,10 @@ class VariantFile(Data):
     title: str
     like: str = Field(description="the platform that it is otherwise")
     offers_as: str = Field(description="the platform whose .provides says what is left")
+    kept: dict[DistName, str] = Field(
+        default_factory=dict,
+        description="canonical index name -> why it is left although that one lacks it: it can't be built",
+    )
     note: str | None = None
 
     def platform(self, base: Platform, offered: Collection[str]) -> Platform:
@@ -63,7 +67,7 @@ class VariantFile(Data):
         left = {
             dist: found
             for dist, found in base.provides.items()
-            if dist in offered or not found.package.startswith("python3-")
+            if dist in offered or dist in self.kept or not found.package.startswith("python3-")
         }
         hidden = base.provides.keys() - left.keys()
         changed = {"name": self.name, "title": self.title, "note": self.note, "provides": left}

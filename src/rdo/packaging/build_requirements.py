@@ -13,6 +13,8 @@ from rdo.packaging.requirements import applicable, python3dist, rpm_dependency, 
 from rdo.packaging.spec_model import SpecInputs
 
 _COMPILERS = {"c": ("gcc",), "c++": ("gcc-c++",), "cython": ("gcc",), "rust": ("cargo", "gcc", "rust")}
+# What backends start. They ask for these as Python packages where they don't find the commands.
+_TOOLS = {"mesonpy": ("ninja-build",), "scikit_build_core.build": ("cmake", "ninja-build")}
 # Newer setuptools make wheels by themselves.
 _SETUPTOOLS_WITH_WHEEL = Version("70.1")
 
@@ -34,11 +36,13 @@ def build_requirements(
     :param natives: dependencies that are not Python's: the description's, and those of generated steps
     """
     by, environment = inputs.metadata.dist, inputs.platform.environment
-    system = applicable(inputs.metadata.build_system.requires, environment, by)
+    system = inputs.metadata.build_system
+    stated = applicable(system.requires, environment, by)
     runtime = applicable(inputs.metadata.requires_dist, environment, by)
     compilers = {name for language in languages for name in _COMPILERS[language]}
-    tools = ["python3-devel", "pyproject-rpm-macros", *sorted({*compilers, *natives})]
-    python = {"python3dist(pip)", *_converted(inputs, system), *_wheel(inputs)}
+    started = _TOOLS.get(system.backend, ())
+    tools = ["python3-devel", "pyproject-rpm-macros", *sorted({*compilers, *started, *natives})]
+    python = {"python3dist(pip)", *_converted(inputs, stated), *_wheel(inputs)}
     build = (*tools, *sorted(python, key=_key))
     tests = {*_converted(inputs, runtime), *through_extras(inputs), *inputs.stated.check_requires}
     return BuildRequirements(build, tuple(sorted(tests - set(build), key=_key)))
@@ -77,7 +81,7 @@ def _converted(inputs: SpecInputs, requirements: Iterable[Requirement]) -> list[
 def _wheel(inputs: SpecInputs) -> list[str]:
     """Return the wheel project where the platform's setuptools can't make wheels alone."""
     provided = inputs.platform.provides.get("setuptools")
-    backend = inputs.metadata.build_system.backend
+    backend = inputs.metadata.build_system.wraps or inputs.metadata.build_system.backend
     if provided is None or not backend.startswith(("setuptools", "pbr")):
         return []
     return ["python3dist(wheel)"] if Version(provided.version) < _SETUPTOOLS_WITH_WHEEL else []

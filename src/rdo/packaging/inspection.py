@@ -23,7 +23,7 @@ from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is found, so that cached results are made anew.
-INSPECTION_VERSION = 21
+INSPECTION_VERSION = 23
 
 Language = Literal["c", "c++", "cython", "rust"]
 
@@ -157,6 +157,9 @@ class _Inspector:
         """Return where modules lie in the sdist: ``src/``, ``lib/`` or the top."""
         find = subtable(self.pyproject, "tool", "setuptools", "packages", "find").get("where")
         package_dir = subtable(self.pyproject, "tool", "setuptools", "package-dir").get("")
+        in_setup = self.setup_py.values.get("package_dir")
+        if package_dir is None and isinstance(in_setup, dict):
+            package_dir = in_setup.get("")
         stated = find[0] if isinstance(find, list) and find else package_dir
         if isinstance(stated, str) and stated not in ("", "."):
             return stated.strip("/") + "/"
@@ -232,7 +235,7 @@ class _Inspector:
         declared = declared or bool(subtable(self.pyproject, "tool", "setuptools-rust"))
         if not declared:
             return ()
-        aside = {"doc", "docs", "test", "tests", "examples", "benchmarks", "fuzz"}
+        aside = {"doc", "docs", "test", "tests", "test cases", "examples", "benchmarks", "fuzz"}
         sources = (name for name in self.files if not aside & set(name.split("/")[:-1]))
         found = {_LANGUAGES[end] for name in sources if (end := posixpath.splitext(name)[1]) in _LANGUAGES}
         if not found and re.search(r"\bcffi_modules\s*=", self.setup_text):

@@ -5,6 +5,7 @@ The text uses the macros of EL and Fedora under their own names, so it builds th
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import re
 import shlex
@@ -116,6 +117,7 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
         sources=(*draft.sources, *draft.patches),
         subpackages=tuple(item.name for item in draft.subpackages),
         notes=() if draft.licence.reason is None else (f"Licence: {draft.licence.reason}",),
+        timeout=60.0 * inputs.stated.minutes,
     )
 
 
@@ -336,8 +338,11 @@ def _import_check(draft: Draft) -> Iterable[str]:
     below = [name for name in inspection.modules if "." in name]
     if tops or not below:
         private = ["_*"] if any(name.startswith("_") for name in tops) else []
-        yield "%pyproject_check_import -t" + "".join(f" -e '{name}'" for name in [*private, *tests])
+        excluded = [*private, *tests, *draft.inputs.stated.not_imported]
+        yield "%pyproject_check_import -t" + "".join(f" -e '{name}'" for name in excluded)
     names = {*draft.inputs.stated.imports, *(() if tops else below)}
+    left_out = draft.inputs.stated.not_imported
+    names = {name for name in names if not any(fnmatch.fnmatchcase(name, glob) for glob in left_out)}
     if names:
         yield f"%py3_check_import {' '.join(sorted(names))}"
 

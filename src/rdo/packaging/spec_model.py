@@ -68,6 +68,7 @@ class GeneratedSpec:
 
     ``build_requires`` are the RPM dependencies of the text, in its order; ``check_requires`` those among
     them that only %check needs (``--without check`` does without). ``nevr`` fields are as RPM shows them.
+    ``timeout`` is in seconds.
     """
 
     package: str
@@ -80,3 +81,4 @@ class GeneratedSpec:
     sources: tuple[SpecSource, ...]
     subpackages: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
+    timeout: float = 900.0

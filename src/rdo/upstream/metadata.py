@@ -7,6 +7,11 @@ Which statement wins, for the requirements (and for the other fields in the same
 2. what setuptools left in the sdist's egg-info;
 3. ``[project]`` of pyproject.toml, or what setup.cfg and setup.py state as plain values;
 4. the backend's own hook, run by a :class:`HookRunner` in a sealed root. Nothing of a source runs here.
+
+Build requirements are the stated ones, and what the hook adds where code of the source's own may add some. A
+backend in the source that says nothing of that hook has the known backend's that it wraps, so it isn't run.
+Where the hook's root can't be had, since what it needs will only be built, the stated ones stand: a package
+whose build needs more fails in its sealed root, which says so.
 """
 
 from __future__ import annotations
@@ -22,15 +27,17 @@ from packaging.utils import canonicalize_name
 from rdo.common.errors import RdoError
 from rdo.upstream import pyproject as pep621
 from rdo.upstream.egginfo import SetupCfg, parse_entry_points, parse_requires
-from rdo.upstream.models import BuildSystem, Metadata, Source
+from rdo.upstream.models import BuildSystem, HookSubject, Metadata, Source
 from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
 # Goes up when anything here changes what is read, so that cached results are read anew.
-READER_VERSION = 20
+READER_VERSION = 21
 
 _TOP_FILES = frozenset({"PKG-INFO", "pyproject.toml", "setup.cfg", "setup.py"})
 _EGG_FILES = frozenset({"PKG-INFO", "requires.txt", "entry_points.txt"})
+# grpcio's is src/python/grpcio/grpcio.egg-info
+_EGG_DEPTH = 3
 _LICENSE_FILE = re.compile(r"(licen[cs]e|copying|notice|authors)[^/]*", re.IGNORECASE)
 
 
@@ -38,14 +45,24 @@ class MetadataError(RdoError):
     """A source doesn't say what has to be known of it."""
 
 
+class NoHookRootError(RdoError):
+    """A backend can't be run: the platform has not got what it needs."""
+
+
 class HookRunner(Protocol):
     """Runs PEP 517 hooks of a source, in a sealed root without network."""
 
-    def requires_for_build_wheel(self, source: Source, build_system: BuildSystem) -> list[str]:
-        """Return what ``get_requires_for_build_wheel`` adds."""
+    def requires_for_build_wheel(self, subject: HookSubject) -> list[str]:
+        """Return what ``get_requires_for_build_wheel`` adds.
 
-    def core_metadata(self, source: Source, build_system: BuildSystem) -> str:
-        """Return the text of METADATA that ``prepare_metadata_for_build_wheel`` makes."""
+        :raises NoHookRootError: the backend can't be run
+        """
+
+    def core_metadata(self, subject: HookSubject) -> str:
+        """Return the text of METADATA that ``prepare_metadata_for_build_wheel`` makes.
+
+        :raises NoHookRootError: the backend can't be run
+        """
 
 
 def read_metadata(source: Source, hooks: HookRunner | None = None) -> Metadata:
@@ -63,7 +80,7 @@ def _wanted(name: str) -> bool:
     if name in _TOP_FILES:
         return True
     folder, _, base = name.rpartition("/")
-    return base in _EGG_FILES and folder.endswith(".egg-info") and folder.count("/") <= 2
+    return base in _EGG_FILES and folder.endswith(".egg-info") and folder.count("/") <= _EGG_DEPTH
 
 
 class _Reader:
@@ -92,7 +109,7 @@ class _Reader:
                     f"({system.backend}) knows it.",
                     hint="It has to run in a sealed root, and none is available here.",
                 )
-            self.info = _parse_core(hooks.core_metadata(self.source, system).encode())
+            self.info = _parse_core(hooks.core_metadata(self._subject(system)).encode())
             requirements, how = list(self.info.get("requires_dist", [])), "hook"
         points = self._entry_points()
         fields = {
@@ -152,6 +169,8 @@ class _Reader:
 
     def _build_system(self, hooks: HookRunner | None) -> BuildSystem:
         system = pep621.build_system(self.pyproject)
+        if system.backend_path and not system.exact and (wrapped := self._wrapped(system)) is not None:
+            system = system.model_copy(update={"wraps": wrapped, "exact": True})
         requires, exact = list(system.requires), system.exact
         if system.backend in pep621.SETUPTOOLS_BACKENDS or system.backend_path:
             requires += self.setup_cfg.requirements("setup_requires")
@@ -165,8 +184,30 @@ class _Reader:
         known = system.model_copy(update={"requires": others, "exact": exact})
         if exact or hooks is None:
             return known
-        added = hooks.requires_for_build_wheel(self.source, known)
+        try:
+            added = hooks.requires_for_build_wheel(self._subject(known))
+        except NoHookRootError:
+            return known
         return known.model_copy(update={"requires": _well_formed([*known.requires, *added]), "exact": True})
+
+    def _wrapped(self, system: BuildSystem) -> str | None:
+        """Return the known backend of which a backend in the source has its hook for requirements."""
+        module = system.backend.partition(":")[0].replace(".", "/")
+        names = {
+            posixpath.normpath(posixpath.join(folder, f"{module}{end}"))
+            for folder in system.backend_path
+            for end in (".py", "/__init__.py")
+        }
+        texts = read_sdist(self.source, names.__contains__).texts
+        return next((pep621.wrapped_backend(text) for text in texts.values()), None)
+
+    def _subject(self, system: BuildSystem) -> HookSubject:
+        return HookSubject(
+            source=self.source,
+            dist=canonicalize_name(self._name()),
+            build_system=system,
+            files=self.contents.files,
+        )
 
     # the other fields
 

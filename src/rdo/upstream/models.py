@@ -43,6 +43,7 @@ class BuildSystem(Fact):
     ``requires`` are PEP 508 requirements: the table's, ``setup_requires``, and those that the backend's
     ``get_requires_for_build_wheel`` adds. ``exact`` is False where a project computes its build requirements
     in code of its own and nobody has run that code in a sealed root yet: something may be missing then.
+    ``wraps`` is the known backend that a source's own one hands on to.
     """
 
     backend: str = "setuptools.build_meta:__legacy__"
@@ -50,6 +51,16 @@ class BuildSystem(Fact):
     requires: tuple[str, ...] = ()
     declared: bool = True
     exact: bool = True
+    wraps: str | None = None
+
+
+class HookSubject(Fact):
+    """The source whose backend is to be asked, as far as it is known before that."""
+
+    source: Source
+    dist: str = Field(description="canonical index name")
+    build_system: BuildSystem
+    files: tuple[str, ...] = Field(default=(), description="members of the sdist below its top folder")
 
 
 class Metadata(Fact):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from typing import Any
 
@@ -87,6 +88,28 @@ def build_system(pyproject: Table) -> BuildSystem:
         # with backend-path and a known name a backend makes itself; another name there is a wrapper
         exact=backend in KNOWN_BACKENDS,
     )
+
+
+def wrapped_backend(code: bytes) -> str | None:
+    """Return the known backend that the code of another one imports.
+
+    None where it says something of the hook for build requirements itself, or where it can't be read. Such
+    code hands on what it doesn't change, so it has that backend's hook.
+    """
+    if b"get_requires_for_build_wheel" in code:
+        return None
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {item.name for item in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
+            imported |= {node.module, *(f"{node.module}.{item.name}" for item in node.names)}
+    known = sorted(imported & KNOWN_BACKENDS)
+    return known[0] if len(known) == 1 else None
 
 
 def _hatch_dependencies(pyproject: Table) -> list[str]:

@@ -33,6 +33,7 @@ def spec(dist: str, *build: str, check: tuple[str, ...] = (), subs: tuple[str, .
         check_requires=check,
         sources=(sdist, own),
         subpackages=(f"python3-{dist}", *subs),
+        timeout=1800,
     )
 
 
@@ -69,6 +70,7 @@ def test_what_comes_before_is_read_from_build_requirements(requests: dict[str, B
     assert requests["keystone"].after == ("python-oslo-i18n", "python-oslo-utils", "python-pbr")
     assert "python-keystone" in requests["plugin"].after  # by the name of a subpackage
     assert requests["keystone"].check_after == ()
+    assert requests["keystone"].timeout == 1800
 
 
 def test_what_only_checks_need_is_told_apart(requests: dict[str, BuildRequest]) -> None:

@@ -40,6 +40,23 @@ def test_a_variant_offers_what_another_does_at_its_own_versions(tmp_path: Path) 
     assert (lean.name, lean.title, lean.dist) == ("lean", "Lean", ".big")
 
 
+def test_a_variant_keeps_what_cannot_be_built(tmp_path: Path) -> None:
+    text = "name: lean\ntitle: Lean\nlike: big\noffers_as: small\nkept:\n  b: in Rust, without its crates\n"
+    lean = written(tmp_path, text).platform("lean")
+    assert lean.provides["b"].version == "3"
+    assert lean.own == frozenset()
+
+
+def test_what_a_variant_keeps_must_make_a_difference(tmp_path: Path) -> None:
+    text = "name: lean\ntitle: Lean\nlike: big\noffers_as: small\nkept:\n  a: why\n  d: why\n"
+    with pytest.raises(DataError) as caught:
+        written(tmp_path, text).platform("lean")
+    assert [(problem.line, problem.message) for problem in caught.value.problems] == [
+        (6, "small has it"),
+        (7, "big has no d"),
+    ]
+
+
 def test_mistakes_in_a_variant(tmp_path: Path) -> None:
     text = "name: thin\ntitle: Lean\nlike: huge\noffers_as: lean\n"
     with pytest.raises(DataError) as caught:

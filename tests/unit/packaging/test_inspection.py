@@ -45,6 +45,11 @@ def test_modules(tmp_path: Path, name: str, files: list[str], modules: tuple[str
     assert seen(tmp_path, dict.fromkeys(files, ""), name).modules == modules
 
 
+def test_modules_lie_where_setup_py_says(tmp_path: Path) -> None:
+    files = {"odd/thing.py": "", "odd/part.c": "", "setup.py": "setup(package_dir={'': 'odd'})"}
+    assert seen(tmp_path, files).modules == ("thing",)
+
+
 def test_modules_of_a_namespace_from_egg_info(tmp_path: Path) -> None:
     files = {"xstatic/pkg/thing/__init__.py": "", "XStatic.egg-info/top_level.txt": "xstatic\n"}
     assert seen(tmp_path, files).modules == ("xstatic.pkg.thing",)
@@ -61,6 +66,8 @@ def test_compiled_code_counts_only_where_the_build_compiles(tmp_path: Path) -> N
     assert seen(tmp_path, files | {"setup.py": "setup(name='thing')"}).languages == ()
     compiling = "setup(ext_modules=[Extension('thing._fast', ['thing/_fast.c'])])"
     assert seen(tmp_path, files | {"setup.py": compiling}).languages == ("c", "cython")
+    carried = files | {"tool/test cases/rust/x.rs": "", "setup.py": compiling}
+    assert seen(tmp_path, carried).languages == ("c", "cython")
     only_tests = {"thing/__init__.py": "", "tests/x.c": "", "setup.py": compiling}
     assert seen(tmp_path, only_tests).languages == ()
 

@@ -17,7 +17,7 @@ from rdo.packaging.prose import description_of, summary_of
 from rdo.packaging.spec import generate
 from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs
 from rdo.packaging.spec_store import SpecStore, difference, write_sources
-from rdo.upstream.models import Metadata
+from rdo.upstream.models import BuildSystem, Metadata
 from tests.unit.packaging.recorded_packages import inputs_of
 
 
@@ -96,6 +96,32 @@ def test_old_setuptools_need_wheel() -> None:
         update={"provides": {"setuptools": Provided(version="69.0", package="s")}}
     )
     assert "python3dist(wheel)" in generate(replace(inputs, platform=old)).build_requires
+
+
+def test_wrappers_of_old_setuptools_need_wheel_too() -> None:
+    inputs = inputs_of("tomlkit")
+    old = {"setuptools": Provided(version="69.0.3", package="python3-setuptools")}
+    platform = inputs.platform.model_copy(update={"provides": inputs.platform.provides | old})
+    own = BuildSystem(backend="own", backend_path=("in",), wraps="setuptools.build_meta")
+    metadata = inputs.metadata.model_copy(update={"build_system": own})
+    made = generate(replace(inputs, platform=platform, metadata=metadata))
+    assert "python3dist(wheel)" in made.build_requires
+
+
+def test_what_backends_start_is_required() -> None:
+    system = BuildSystem(backend="scikit_build_core.build", requires=("scikit-build-core",))
+    made = generate(changed("tomlkit", build_system=system))
+    assert {"cmake", "ninja-build"} <= set(made.build_requires)
+
+
+def test_a_long_build_is_given_its_time() -> None:
+    assert generate(inputs_of("tomlkit")).timeout == 900
+    assert described("tomlkit", minutes=60).timeout == 3600
+
+
+def test_what_cannot_be_imported_is_left_out_of_the_check() -> None:
+    made = described("tomlkit", imports=["a.b", "a.c"], not_imported={"a.c": "why", "tomlkit.odd": "why"})
+    assert "%pyproject_check_import -t -e 'a.c' -e 'tomlkit.odd'\n%py3_check_import a.b\n" in made.text
 
 
 def test_patches_natives_and_own_tests(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from rdo.common.errors import RdoError
-from rdo.upstream.metadata import MetadataError, read_metadata
+from rdo.upstream.metadata import MetadataError, NoHookRootError, read_metadata
 from rdo.upstream.metadata_cache import MetadataCache
-from rdo.upstream.models import BuildSystem, Source
+from rdo.upstream.models import HookSubject
 from rdo.upstream.setuppy import read_setup_py
 from tests.unit.upstream.sdists import make_sdist, pkg_info
 
@@ -21,13 +21,21 @@ class Hooks:
     metadata: str = ""
     calls: list[str] = field(default_factory=list)
 
-    def requires_for_build_wheel(self, source: Source, build_system: BuildSystem) -> list[str]:
+    def requires_for_build_wheel(self, subject: HookSubject) -> list[str]:
         self.calls.append("requires")
         return self.requires
 
-    def core_metadata(self, source: Source, build_system: BuildSystem) -> str:
+    def core_metadata(self, subject: HookSubject) -> str:
         self.calls.append("metadata")
         return self.metadata
+
+
+class Rootless(Hooks):
+    def requires_for_build_wheel(self, subject: HookSubject) -> list[str]:
+        raise NoHookRootError(f"nothing provides what {subject.dist} needs")
+
+    def core_metadata(self, subject: HookSubject) -> str:
+        raise NoHookRootError(f"nothing provides what {subject.source.filename} needs")
 
 
 def test_static_metadata(tmp_path: Path) -> None:
@@ -188,6 +196,38 @@ def test_in_tree_wrappers_and_computed_setup_requires_are_not_exact_until_the_ho
         exact = read_metadata(source, Hooks(requires=["cython"]))
         assert exact.build_system.exact
         assert "cython" in exact.build_system.requires
+
+
+@pytest.mark.parametrize(
+    ("code", "wraps"),
+    [
+        ("from setuptools.build_meta import *\nfrom setuptools.build_meta import build_wheel\n", True),
+        ("def f():\n    from setuptools import build_meta\n    return build_meta\n", True),
+        ("import setuptools.build_meta as base\nbuild_wheel = base.build_wheel\n", True),
+        ("from setuptools import build_meta\ndef get_requires_for_build_wheel(c=None): ...\n", False),
+        ("from setuptools import build_meta\nfrom hatchling import build\n", False),
+        ("import json\n", False),
+        ("def f(:\n", False),
+    ],
+)
+def test_in_tree_wrappers_that_leave_the_hook_alone_need_none(tmp_path: Path, code: str, wraps: bool) -> None:
+    wrapper = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "own"\nbackend-path = ["in"]\n'
+    files = {"PKG-INFO": pkg_info("a", "1"), "pyproject.toml": wrapper, "in/own.py": code}
+    hooks = Hooks()
+    system = read_metadata(make_sdist(tmp_path, "a", "1", files), hooks).build_system
+    assert system.exact
+    assert (system.wraps, hooks.calls) == (("setuptools.build_meta", []) if wraps else (None, ["requires"]))
+
+
+def test_where_a_hook_has_no_root_the_stated_build_requirements_stand(tmp_path: Path) -> None:
+    files = {"PKG-INFO": pkg_info("A", "1"), "setup.py": "setup(setup_requires=compute())"}
+    source = make_sdist(tmp_path, "a", "1", files)
+    system = read_metadata(source, Rootless()).build_system
+    assert (system.exact, system.requires) == (False, ("setuptools", "wheel"))
+    (tmp_path / "old").mkdir()
+    nameless = make_sdist(tmp_path / "old", "a", "1", {"setup.py": "setup(install_requires=f())"})
+    with pytest.raises(RdoError, match="nothing provides"):
+        read_metadata(nameless, Rootless())
 
 
 def test_a_backend_that_makes_itself_needs_no_hook(tmp_path: Path) -> None:
