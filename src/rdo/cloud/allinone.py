@@ -92,8 +92,9 @@ def make_test_hosts(
     known = {host.name: host for host in hosts.list_hosts(paths)}
     missing = [one for one in names if one not in known]
     if missing:
-        cloud = _example(names, platform.name, release.series, name)
-        layers = ensure_cloud_base(distribution, release, platform, paths, progress, cloud)
+        # What packages a cloud needs hangs neither on how many hosts it has nor on their addresses.
+        alike = Cloud(name=name, hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),))
+        layers = ensure_cloud_base(distribution, release, platform, paths, progress, alike)
         hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
     made = hosts.start(paths, names, progress=progress)
     cloud = on_test_hosts(name, made, release.series)
@@ -104,9 +105,3 @@ def make_test_hosts(
         Network.of(paths).attach_outside(cloud.controller.name, outside)
     remember(paths, cloud)
     return cloud
-
-
-def _example(names: Sequence[str], platform: str, series: str, name: str) -> Cloud:
-    # What packages a cloud needs doesn't hang on the addresses, which its hosts get when they are made.
-    rows = tuple(Host(name=one, address=ip_address(f"192.0.2.{10 + n}")) for n, one in enumerate(names[:1]))
-    return Cloud(name=name, series=series, platform=platform, datapath="userspace", hosts=rows)

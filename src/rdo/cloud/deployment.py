@@ -18,7 +18,7 @@ from rdo.cloud.roles import plans
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
-from rdo.cloud.topology import Cloud, PlatformNames, Repository, Site
+from rdo.cloud.topology import Cloud, PlatformNames, Repository, Service, Site
 from rdo.common.errors import InputError, RdoError, UnknownNameError
 from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
@@ -62,9 +62,9 @@ class Deployment:
         return sum(len(plan.steps) for plan in self.plans)
 
 
-def asked_for(cloud: Cloud) -> list[str]:
-    """Return the names of what has to be built for a cloud."""
-    return [*cloud.services, CLIENT, *DRIVERS]
+def asked_for(services: Sequence[Service]) -> list[str]:
+    """Return the names of what has to be built for a cloud of these services."""
+    return [*services, CLIENT, *DRIVERS]
 
 
 def names_of(platform: Platform) -> PlatformNames:
@@ -99,7 +99,7 @@ def describe(
         if current(folder_of(paths, platform.name, release.series)) is None:
             raise InputError(
                 f"There is no repository of {release.series} for {platform.name} yet.",
-                hint=f"rdo build --release {release.series} {' '.join(asked_for(cloud))}",
+                hint=f"rdo build --release {release.series} {' '.join(asked_for(cloud.services))}",
             )
         if not known:
             raise InputError(

@@ -86,7 +86,9 @@ def ensure_cloud_base(
             infos = _published(release, platform, paths)
             plan = planner.plan(names, infos, what=f"the cloud {cloud.name}")
         except (UnsatisfiedError, InputError):
-            made = make_repository(distribution, release, platform, asked_for(cloud), paths, progress)
+            made = make_repository(
+                distribution, release, platform, asked_for(cloud.services), paths, progress
+            )
             if made.published is None:
                 failed = "; ".join(f"{r.package}: {r.reason or 'failed'}" for r in made.summary.of("failed"))
                 raise RdoError(

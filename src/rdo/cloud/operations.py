@@ -114,7 +114,7 @@ def file_scripts(step: File) -> Scripts:
 
 def _link_scripts(step: Link) -> Scripts:
     path, target = shlex.quote(step.path), shlex.quote(step.target)
-    make = f'mkdir -p "$(dirname {path})"\nln -sfn {target} {path}\n'
+    make = f'umask 022\nmkdir -p "$(dirname {path})"\nln -sfn {target} {path}\n'
     return Scripts(f'test "$(readlink {path})" = {target}', make)
 
 
@@ -206,18 +206,18 @@ def remote_program(name: str) -> str:
     return (Path(__file__).parent / "remote" / f"{name}.py").read_text()
 
 
-def python_on_host(program: str, job: str) -> str:
+def python_on_host(program: str, job: Mapping[str, object]) -> str:
     """Return a bash script that runs a program of ``remote`` with a job; neither is on a command line."""
     # A here-document on a descriptor of its own leaves standard input free.
     return (
         "python3 - 9<<'RDO_JOB' <<'RDO_PROGRAM'\n"
-        f"{json.dumps(json.loads(job))}\nRDO_JOB\n{remote_program(program)}\nRDO_PROGRAM\n"
+        f"{json.dumps(job)}\nRDO_JOB\n{remote_program(program)}\nRDO_PROGRAM\n"
     )
 
 
 def _objects_scripts(step: Objects) -> Scripts:
     job = json.loads(step.wanted.get_secret_value()) | {"cloud": step.cloud}
     return Scripts(
-        python_on_host("objects", json.dumps(job | {"look": True})),
-        python_on_host("objects", json.dumps(job | {"look": False})),
+        python_on_host("objects", job | {"look": True}),
+        python_on_host("objects", job | {"look": False}),
     )

@@ -17,7 +17,7 @@ from rdo.cloud.roles.keystone import RC_FILE
 from rdo.cloud.testhosts import hosts, image
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
-from rdo.cloud.topology import Cloud, Host
+from rdo.cloud.topology import Cloud, Host, Service
 from rdo.cloud.verify import Proof, verify
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
@@ -28,6 +28,7 @@ from rdo.packaging.resolution_model import Resolution
 from rdo.repository.factory import Made, make_repository
 
 HOST = "keystone"
+_SERVICES: tuple[Service, ...] = ("keystone",)
 
 
 class UnbuiltError(RdoError):
@@ -74,8 +75,8 @@ def run(
     if fresh and name in {host.name for host in hosts.list_hosts(paths)}:
         hosts.destroy(paths, [name])
     with clock.stage("packages"):
-        cloud = keystone_alone(name, "192.0.2.1")
-        made = make_repository(distribution, release, platform, asked_for(cloud), paths, progress, jobs=jobs)
+        asked = asked_for(_SERVICES)
+        made = make_repository(distribution, release, platform, asked, paths, progress, jobs=jobs)
         if not made.summary.ok or made.published is None:
             raise UnbuiltError(_why(made))
     with clock.stage("host"):
@@ -121,7 +122,7 @@ def _put_up(
 
 def keystone_alone(name: str, address: str) -> Cloud:
     """Return a cloud of one service on one host."""
-    return Cloud(name=name, services=("keystone",), hosts=(Host(name=name, address=ip_address(address)),))
+    return Cloud(name=name, services=_SERVICES, hosts=(Host(name=name, address=ip_address(address)),))
 
 
 def _why(made: Made) -> str:

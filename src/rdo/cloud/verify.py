@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -93,7 +92,7 @@ def use(
         text=True,
     ) as child:
         assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(python_on_host("verify", json.dumps(job)))
+        child.stdin.write(python_on_host("verify", job))
         child.stdin.close()
         words: list[str] = []
         for line in child.stdout:

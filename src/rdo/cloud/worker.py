@@ -18,6 +18,7 @@ from collections.abc import Sequence  # noqa: E402
 from typing import TextIO  # noqa: E402
 
 import gevent  # noqa: E402
+from gevent.pool import Pool  # noqa: E402
 from pyinfra import logger  # noqa: E402
 from pyinfra.api import Config, Inventory, State, StringCommand  # noqa: E402
 from pyinfra.api.connect import connect_all, disconnect_all  # noqa: E402
@@ -94,7 +95,7 @@ class _Node:
         groups: dict[str, list[AnyStep]] = {}
         for step in steps:
             groups.setdefault(step.group if stage.side_by_side else "", []).append(step)
-        pool = gevent.pool.Pool(_SIDE_BY_SIDE)
+        pool = Pool(_SIDE_BY_SIDE)
         pool.map(self._group, groups.values())
 
     def _group(self, steps: Sequence[AnyStep]) -> None:

@@ -120,7 +120,7 @@ def test_a_script_waits_until_its_condition_holds(tmp_path: Path) -> None:
 
 
 def test_a_job_reaches_its_program_on_a_descriptor_of_its_own() -> None:
-    script = python_on_host("objects", '{"secret": "hush $HOME `id` \\"x\\""}')
+    script = python_on_host("objects", {"secret": 'hush $HOME `id` "x"'})
     # the program itself needs openstacksdk; what is tried here is how both get there
     program = 'import os, json; print(json.load(os.fdopen(9))["secret"])'
     begin = script.index("\nRDO_JOB\n") + len("\nRDO_JOB\n")

@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openstack
-from openstack import exceptions
 
 
 class MissingError(Exception):
@@ -140,8 +139,8 @@ class Objects:
                 cacert=self.cloud.config.config.get("cacert"),
                 region_name=self.cloud.config.region_name,
             ).session.get_auth().get_access(self.cloud.session)
-        except (exceptions.HttpException, Exception) as error:  # noqa: BLE001 - keystoneauth has its own
-            return getattr(error, "http_status", None) not in (401,)
+        except Exception as error:  # noqa: BLE001 - keystoneauth has its own, which are not openstack's
+            return getattr(error, "http_status", None) != 401
         return True
 
     def flavors(self) -> None:

@@ -455,9 +455,6 @@ def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
         drop(router.name, partial(network.delete_router, router))
     for item in ours(network.networks()):
         drop(item.name, partial(network.delete_network, item))
-    for group in network.security_groups():
-        if group.project_id in inside and group.name != "default":
-            drop(group.name, partial(network.delete_security_group, group))
     for image in ours(admin.image.images()):
         drop(image.name, partial(admin.image.delete_image, image))
     for flavor in ours(compute.flavors(details=False)):

@@ -30,7 +30,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         path=CERTIFICATE,
         content=SecretStr(node.certificate.certificate),
     )
-    yield node.key_for("root").model_copy(update={"stage": Stage.REPOSITORY, "group": "base"})
+    yield node.key_for("root", stage=Stage.REPOSITORY, group="base")
     yield _names(node)
 
 

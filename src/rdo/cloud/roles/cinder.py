@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
-from rdo.cloud.roles import ceph, mariadb
+from rdo.cloud.plan import AnyStep, File, Stage
+from rdo.cloud.roles import ceph, mariadb, web
 from rdo.cloud.roles.node import CA, Node, Options, merged
 
 _SHARES = "/etc/cinder/nfs_shares"
@@ -31,25 +31,10 @@ def steps(node: Node) -> Iterator[AnyStep]:
             mode="640",
             content=SecretStr(f"{share}\n"),
         )
-    yield Script(
-        id="cinder-schema",
-        title="Cinder's database schema",
-        stage=Stage.SCHEMA,
-        group="cinder",
-        unless=SecretStr(mariadb.schema_holds("cinder", "openstack-cinder")),
-        script=SecretStr(
-            "runuser -u cinder -- cinder-manage db sync\n" + mariadb.schema_made("cinder", "openstack-cinder")
-        ),
-    )
+    yield mariadb.schema("cinder", "openstack-cinder", "runuser -u cinder -- cinder-manage db sync\n")
+    causes = ("cinder-packages", "cinder-configuration", *(["nfs-shares"] if share else ()))
     for unit in ("openstack-cinder-scheduler", "openstack-cinder-volume"):
-        yield Service(
-            id=unit.removeprefix("openstack-"),
-            title=unit.removeprefix("openstack-"),
-            stage=Stage.SERVICES,
-            group=unit,
-            unit=unit,
-            restart_after=("cinder-packages", "cinder-configuration", *(["nfs-shares"] if share else ())),
-        )
+        yield node.daemon(unit, Stage.SERVICES, group=unit, restart_after=causes)
 
 
 def _options(node: Node) -> Options:
@@ -63,7 +48,7 @@ def _options(node: Node) -> Options:
                 "my_ip": str(node.host.address),
                 "enabled_backends": node.site.cloud.storage.volumes,
                 "default_volume_type": "default",
-                "glance_api_servers": node.site.url(9292),
+                "glance_api_servers": node.site.url(web.port("glance")),
                 "glance_ca_certificates_file": CA,
             },
             "nova": {**node.account("nova"), "interface": "internal"} if node.has("nova") else {},

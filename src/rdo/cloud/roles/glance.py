@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
-from rdo.cloud.plan import AnyStep, Script, Stage
-from rdo.cloud.roles import ceph, mariadb
+from rdo.cloud.plan import AnyStep
+from rdo.cloud.roles import ceph, mariadb, web
 from rdo.cloud.roles.node import Node, Options, merged
 
 
@@ -17,16 +15,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     yield node.packages("glance", "openstack-glance")
     yield node.config("glance", _options(node))
-    yield Script(
-        id="glance-schema",
-        title="Glance's database schema",
-        stage=Stage.SCHEMA,
-        group="glance",
-        unless=SecretStr(mariadb.schema_holds("glance", "openstack-glance")),
-        script=SecretStr(
-            "runuser -u glance -- glance-manage db_sync\n" + mariadb.schema_made("glance", "openstack-glance")
-        ),
-    )
+    yield mariadb.schema("glance", "openstack-glance", "runuser -u glance -- glance-manage db_sync\n")
 
 
 def _options(node: Node) -> Options:
@@ -49,7 +38,7 @@ def _options(node: Node) -> Options:
     staging = {
         "os_glance_staging_store": {"filesystem_store_datadir": "/var/lib/glance/os_glance_staging_store"},
         "os_glance_tasks_store": {"filesystem_store_datadir": "/var/lib/glance/os_glance_tasks_store"},
-        "DEFAULT": {"log_file": "api.log", "public_endpoint": node.site.url(9292)},
+        "DEFAULT": {"log_file": "api.log", "public_endpoint": node.site.url(web.port("glance"))},
         "paste_deploy": {"flavor": "keystone"},
     }
     return merged(store, staging, node.database("glance"), node.token_check("glance"))

@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Objects, Script, Stage
-from rdo.cloud.roles import mariadb
+from rdo.cloud.roles import mariadb, web
 from rdo.cloud.roles.node import CA, CLOUD, Node, Options, merged
 from rdo.cloud.topology import Service as Name
 
 CLOUDS = "/etc/openstack/clouds.yaml"
 RC_FILE = "/root/keystonerc_admin"
 
-#: service -> (its type, its name for people, port, path), of the catalog
-CATALOG: dict[Name, tuple[str, str, int, str]] = {
-    "glance": ("image", "OpenStack Image service", 9292, ""),
-    "placement": ("placement", "OpenStack Placement service", 8778, ""),
-    "neutron": ("network", "OpenStack Networking service", 9696, ""),
-    "nova": ("compute", "OpenStack Compute service", 8774, "/v2.1"),
-    "cinder": ("block-storage", "OpenStack Block Storage service", 8776, "/v3"),
+#: service -> (its type, its name for people, path), of the catalog
+CATALOG: dict[Name, tuple[str, str, str]] = {
+    "glance": ("image", "OpenStack Image service", ""),
+    "placement": ("placement", "OpenStack Placement service", ""),
+    "neutron": ("network", "OpenStack Networking service", ""),
+    "nova": ("compute", "OpenStack Compute service", "/v2.1"),
+    "cinder": ("block-storage", "OpenStack Block Storage service", "/v3"),
 }
 
 
@@ -36,16 +36,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     yield node.packages("keystone", "openstack-keystone", "python3-pymysql", "python3-openstackclient")
     yield node.config("keystone", _options(node))
-    yield Script(
-        id="keystone-schema",
-        title="Keystone's database schema",
-        stage=Stage.SCHEMA,
-        group="keystone",
-        unless=SecretStr(mariadb.schema_holds("keystone", "openstack-keystone")),
-        script=SecretStr(
-            _manage("db_sync", user="keystone") + mariadb.schema_made("keystone", "openstack-keystone")
-        ),
-    )
+    yield mariadb.schema("keystone", "openstack-keystone", _manage("db_sync", user="keystone"))
     for kind in ("fernet", "credential"):
         yield Script(
             id=f"keystone-{kind}-keys",
@@ -77,13 +68,13 @@ def identity(node: Node) -> Iterator[AnyStep]:
 def _accounts(node: Node, services: list[Name]) -> dict[str, object]:
     rows = []
     for name in services:
-        type_, description, port, path = CATALOG[name]
+        type_, description, path = CATALOG[name]
         rows.append(
             {
                 "name": "cinderv3" if name == "cinder" else name,
                 "type": type_,
                 "description": description,
-                "url": node.site.url(port, path),
+                "url": node.site.url(web.port(name), path),
             }
         )
     users = [{"name": name, "password": node.secret(f"{name}_service")} for name in services]

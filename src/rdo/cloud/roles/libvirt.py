@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, Script, Service
+from rdo.cloud.plan import AnyStep, Link, Script, Service
 from rdo.cloud.roles import ceph
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
 
@@ -29,13 +29,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         ("/etc/pki/libvirt/private/clientkey.pem", key_path("root")),
     ):
         name = path.rpartition("/")[2].removesuffix(".pem")
-        yield Script(
-            id=f"libvirt-{name}",
-            title=f"libvirt's {name}",
-            group="libvirt",
-            unless=SecretStr(f'test "$(readlink {path})" = {target}'),
-            script=SecretStr(f"umask 022\nmkdir -p $(dirname {path})\nln -sfn {target} {path}\n"),
-        )
+        yield Link(id=f"libvirt-{name}", title=f"libvirt's {name}", group="libvirt", path=path, target=target)
     yield Service(
         id="libvirt",
         title="libvirt",

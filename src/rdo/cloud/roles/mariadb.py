@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, Database, File, Service
+from rdo.cloud.plan import AnyStep, Database, File, Script, Service, Stage
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
 from rdo.cloud.topology import Service as Name
 
@@ -29,7 +29,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     names = node.names
     yield node.packages("mariadb", "mariadb-server")
-    yield node.key_for("mysql", "mariadb")
+    yield node.key_for("mysql", group="mariadb")
     yield File(
         id="mariadb-configuration",
         title="Configuration of MariaDB",
@@ -60,21 +60,28 @@ def steps(node: Node) -> Iterator[AnyStep]:
             )
 
 
-def schema_holds(database: str, package: str) -> str:
-    """Return a script that succeeds where a schema is what this build of a package last made it.
+def schema(service: Name, package: str, make: str, *, title: str | None = None, also: str = "") -> Script:
+    """Return the step of a service's database schema.
 
-    Asking the service's own tool takes seconds for each. The mark has the package's build and the schema's
-    version; who drops the database or installs another build has the tool run again.
+    Asking the service's own tool takes seconds for each, so a mark is looked at: it has the package's build
+    and the schema's version. Who drops the database or installs another build has the tool run again.
+
+    :param make: script that runs the service's tool
+    :param also: script that has to succeed besides, where there is more than the schema
     """
-    return f'test "$(cat {_mark(database)})" = "{_state(database, package)}"'
-
-
-def schema_made(database: str, package: str) -> str:
-    """Return the script that notes what :func:`schema_holds` looks for."""
-    return (
-        f'state="{_state(database, package)}"\nmkdir -p {_MARKS}\n'
-        f'printf "%s" "$state" >{_mark(database)}.new\n'
-        f"mv -f {_mark(database)}.new {_mark(database)}\n"
+    holds = f'test "$(cat {_mark(service)})" = "{_state(service, package)}"'
+    note = (
+        f'state="{_state(service, package)}"\nmkdir -p {_MARKS}\n'
+        f'printf "%s" "$state" >{_mark(service)}.new\n'
+        f"mv -f {_mark(service)}.new {_mark(service)}\n"
+    )
+    return Script(
+        id=f"{service}-schema",
+        title=title or f"{service.capitalize()}'s database schema",
+        stage=Stage.SCHEMA,
+        group=service,
+        unless=SecretStr(f"set -e\n{holds}\n{also}\n" if also else holds),
+        script=SecretStr(make + note),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, Script, Service, Stage
 from rdo.cloud.roles import mariadb, ovn
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, Options, key_path, merged
 
+_SERVER_PACKAGES = ("openstack-neutron", "openstack-neutron-ml2", "openstack-neutron-rpc-server")
+_AGENT_PACKAGES = ("openstack-neutron-ovn-metadata-agent", "haproxy")
 #: Worker programs of the API: what it hands to others, what is done from time to time, OVN's upkeep.
 _WORKERS = ("neutron-rpc-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker")
 
@@ -18,25 +18,18 @@ def steps(node: Node) -> Iterator[AnyStep]:
     """Yield the steps of a controller and of hosts of virtual machines."""
     if not node.has("neutron"):
         return
-    server, agent = node.is_controller, _has_agent(node)
+    server, agent = node.is_controller, node.is_compute
     if not (server or agent):
         return
     parts = [*(_SERVER_PACKAGES if server else ()), *(_AGENT_PACKAGES if agent else ())]
     yield node.packages("neutron", *parts)
-    yield node.key_for("neutron").model_copy(update={"stage": Stage.CONFIGURATION})
+    yield node.key_for("neutron", stage=Stage.CONFIGURATION)
     yield node.config("neutron", _options(node, server=server, agent=agent))
     causes = ("neutron-packages", "neutron-configuration", "certificate", "key-neutron")
     if server:
         yield _schema()
         for unit in _WORKERS:
-            yield Service(
-                id=unit,
-                title=unit,
-                stage=Stage.SERVICES,
-                group="neutron",
-                unit=unit,
-                restart_after=causes,
-            )
+            yield node.daemon(unit, Stage.SERVICES, group="neutron", restart_after=causes)
     if agent:
         yield Service(
             id="neutron-ovn-metadata-agent",
@@ -48,27 +41,10 @@ def steps(node: Node) -> Iterator[AnyStep]:
         )
 
 
-_SERVER_PACKAGES = ("openstack-neutron", "openstack-neutron-ml2", "openstack-neutron-rpc-server")
-_AGENT_PACKAGES = ("openstack-neutron-ovn-metadata-agent", "haproxy")
-
-
-def _has_agent(node: Node) -> bool:
-    return node.is_compute
-
-
 def _schema() -> Script:
     places = "--config-file /usr/share/neutron/neutron-dist.conf --config-dir /etc/neutron/neutron.conf.d"
-    return Script(
-        id="neutron-schema",
-        title="Neutron's database schema",
-        stage=Stage.SCHEMA,
-        group="neutron",
-        unless=SecretStr(mariadb.schema_holds("neutron", "openstack-neutron-common")),
-        script=SecretStr(
-            f"runuser -u neutron -- neutron-db-manage {places} upgrade heads\n"
-            + mariadb.schema_made("neutron", "openstack-neutron-common")
-        ),
-    )
+    make = f"runuser -u neutron -- neutron-db-manage {places} upgrade heads\n"
+    return mariadb.schema("neutron", "openstack-neutron-common", make)
 
 
 def _options(node: Node, *, server: bool, agent: bool) -> Options:

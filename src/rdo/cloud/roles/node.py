@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.pki import Authority, Certificate
-from rdo.cloud.plan import Config, File, Packages, Stage
-from rdo.cloud.topology import Host, PlatformNames, Role, Service, Site, in_url
+from rdo.cloud.plan import Config, File, Packages, Service, Stage
+from rdo.cloud.topology import Host, PlatformNames, Role, Site, in_url
+from rdo.cloud.topology import Service as Name
 from rdo.common.errors import InputError
 
 #: Where hosts have the certificates; one folder, so that `rpm -V` of no package is upset.
@@ -56,7 +57,7 @@ class Node:
         """Whether virtual machines run here."""
         return Role.COMPUTE in self.host.roles and self.has("nova")
 
-    def has(self, service: Service) -> bool:
+    def has(self, service: Name) -> bool:
         """Tell whether a service is in the cloud."""
         return service in self.site.cloud.services
 
@@ -90,12 +91,17 @@ class Node:
         step = f"{group}-packages"
         return Packages(id=step, title=f"Packages of {group}", names=names, stage=Stage.PACKAGES, group=group)
 
-    def key_for(self, owner: str, group: str = "") -> File:
+    def daemon(self, unit: str, stage: Stage, *, group: str, restart_after: tuple[str, ...]) -> Service:
+        """Return the step of a unit of OpenStack's, which has the unit's name without its prefix."""
+        name = unit.removeprefix("openstack-")
+        return Service(id=name, title=name, stage=stage, group=group, unit=unit, restart_after=restart_after)
+
+    def key_for(self, owner: str, *, stage: Stage = Stage.FOUNDATION, group: str = "") -> File:
         """Return the step of a copy of the host's key that an account can read."""
         return File(
             id=f"key-{owner}",
             title=f"Key of the host's certificate, for {owner}",
-            stage=Stage.FOUNDATION,
+            stage=stage,
             group=group or owner,
             path=key_path(owner),
             owner=owner,

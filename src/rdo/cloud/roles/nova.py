@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, Script, Service, Stage
+from rdo.cloud.plan import AnyStep, Script, Stage
 from rdo.cloud.roles import ceph, mariadb
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, Options, key_path, merged
+from rdo.cloud.topology import Role
 
 _PACKAGES = (
     "openstack-nova-api",
@@ -18,6 +19,7 @@ _PACKAGES = (
     "novnc",
 )
 _UNITS = ("openstack-nova-conductor", "openstack-nova-scheduler", "openstack-nova-novncproxy")
+_COMPUTE = "openstack-nova-compute"
 _CONSOLE = 6080
 # A cell's addresses in the database are templates, so that no password is in it, and none on a command line:
 # nova fills in the parts of the addresses in its configuration.
@@ -29,47 +31,31 @@ def steps(node: Node) -> Iterator[AnyStep]:
     """Yield the steps of a controller and of hosts of virtual machines."""
     if not node.has("nova") or not (node.is_controller or node.is_compute):
         return
-    names = [*(_PACKAGES if node.is_controller else ()), *(_COMPUTE if node.is_compute else ())]
+    names = [*(_PACKAGES if node.is_controller else ()), *((_COMPUTE,) if node.is_compute else ())]
     yield node.packages("nova", *names)
     parts = [_common(node)]
     parts += [_controller(node)] if node.is_controller else []
     parts += [_compute(node)] if node.is_compute else []
     if node.is_controller:
-        yield node.key_for("nova").model_copy(update={"stage": Stage.CONFIGURATION})
+        yield node.key_for("nova", stage=Stage.CONFIGURATION)
     yield node.config("nova", *parts)
     causes = ("nova-packages", "nova-configuration")
     if node.is_controller:
         yield _schema()
         for unit in _UNITS:
-            yield Service(
-                id=unit.removeprefix("openstack-"),
-                title=unit.removeprefix("openstack-"),
-                stage=Stage.SERVICES,
-                group=unit,
-                unit=unit,
-                restart_after=(*causes, *(("certificate", "key-nova") if unit.endswith("proxy") else ())),
-            )
+            keys = ("certificate", "key-nova") if unit.endswith("proxy") else ()
+            yield node.daemon(unit, Stage.SERVICES, group=unit, restart_after=(*causes, *keys))
     if node.is_compute:
-        yield Service(
-            id="nova-compute",
-            title="nova-compute",
-            stage=Stage.HYPERVISORS,
-            unit="openstack-nova-compute",
-            restart_after=causes,
-        )
+        yield node.daemon(_COMPUTE, Stage.HYPERVISORS, group="", restart_after=causes)
     if node.is_controller:
         yield _hosts(node)
-
-
-_COMPUTE = ("openstack-nova-compute",)
 
 
 def _schema() -> Script:
     cell0 = f"{_DATABASE}/nova_cell0?{{query}}"
     cell1 = f"{_DATABASE}/nova?{{query}}"
     cells = "SELECT COUNT(*) FROM nova_api.cell_mappings"
-    made = mariadb.schema_holds("nova", "openstack-nova-common")
-    script = f"""
+    make = f"""
         nova() {{ runuser -u nova -- nova-manage "$@"; }}
         nova api_db sync
         nova cell_v2 map_cell0 --database_connection '{cell0}'
@@ -78,18 +64,17 @@ def _schema() -> Script:
         fi
         nova db sync
         """
-    return Script(
-        id="nova-schema",
+    return mariadb.schema(
+        "nova",
+        "openstack-nova-common",
+        make,
         title="Nova's database schemas and cells",
-        stage=Stage.SCHEMA,
-        group="nova",
-        unless=SecretStr(f"set -e\n{made}\ntest \"$(mariadb -NBe '{cells}')\" = 2\n"),
-        script=SecretStr(script + mariadb.schema_made("nova", "openstack-nova-common")),
+        also=f"test \"$(mariadb -NBe '{cells}')\" = 2",
     )
 
 
 def _hosts(node: Node) -> Script:
-    count = len(node.site.cloud.having("compute"))  # type: ignore[arg-type]
+    count = len(node.site.cloud.having(Role.COMPUTE))
     known = f"test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.host_mappings')\" -ge {count}"
     there = (
         f"test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova.compute_nodes WHERE deleted = 0')\" -ge {count}"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
-from rdo.cloud.plan import AnyStep, Script, Stage
+from rdo.cloud.plan import AnyStep
 from rdo.cloud.roles import mariadb
 from rdo.cloud.roles.node import Node, merged
 
@@ -19,14 +17,6 @@ def steps(node: Node) -> Iterator[AnyStep]:
     database = {"placement_database": node.database("placement")["database"]}
     log = {"DEFAULT": {"log_file": "placement-api.log"}}
     yield node.config("placement", merged(log, database, node.token_check("placement")))
-    yield Script(
-        id="placement-schema",
-        title="Placement's database schema",
-        stage=Stage.SCHEMA,
-        group="placement",
-        unless=SecretStr(mariadb.schema_holds("placement", "openstack-placement-api")),
-        script=SecretStr(
-            "runuser -u placement -- placement-manage db sync\n"
-            + mariadb.schema_made("placement", "openstack-placement-api")
-        ),
+    yield mariadb.schema(
+        "placement", "openstack-placement-api", "runuser -u placement -- placement-manage db sync\n"
     )

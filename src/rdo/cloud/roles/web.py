@@ -27,6 +27,11 @@ SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
 }
 
 
+def port(service: Name) -> int:
+    """Return the port of a service's API."""
+    return SITES[service][0][2]
+
+
 def steps(node: Node) -> Iterator[AnyStep]:
     """Yield the steps of a controller."""
     if not node.is_controller:
@@ -104,20 +109,19 @@ def identity(node: Node) -> Iterator[AnyStep]:
 
 def ready(node: Node) -> Iterator[AnyStep]:
     """Yield the check that every API answers."""
-    ports = [site[2] for service, sites in SITES.items() if node.has(service) for site in sites]
     if not node.is_controller:
         return
+    ports = [site[2] for service, sites in SITES.items() if node.has(service) for site in sites]
     if node.has("horizon"):
         ports.append(443)
-    for port in ports:
-        path = "/dashboard/auth/login/" if port == 443 else "/"
-        look = answers(node.site.url(port, path)).get_secret_value()
+    for number in ports:
+        path = "/dashboard/auth/login/" if number == 443 else "/"
         yield Script(
-            id=f"port-{port}",
-            title=f"Answer at port {port}",
+            id=f"port-{number}",
+            title=f"Answer at port {number}",
             stage=Stage.SERVICES,
-            group=f"port-{port}",
-            unless=SecretStr(look),
+            group=f"port-{number}",
+            unless=answers(node.site.url(number, path)),
             script=SecretStr("true"),
             retries=60,
         )
