@@ -283,7 +283,7 @@ def test_second_run_builds_nothing_and_changes_nothing(world: World) -> None:
         ),
         pytest.param(
             "rm /etc/openstack/clouds.yaml; sed -i s/gpgcheck=1/gpgcheck=0/ /etc/yum.repos.d/rdo-2026.1.repo;"
-            "mariadb -e 'DROP DATABASE keystone'; rm -r /etc/keystone/credential-keys/*",
+            "mariadb -e 'KILL USER keystone; DROP DATABASE keystone'; rm -r /etc/keystone/credential-keys/*",
             {"clouds", "repository", "keystone-database", "keystone-schema", "keystone-credential-keys"}
             | {"keystone-bootstrap"},
             set(),

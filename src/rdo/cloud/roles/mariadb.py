@@ -23,6 +23,10 @@ DATABASES: dict[Name, tuple[str, ...]] = {
 }
 
 
+#: After how many seconds a transaction that waits and has written nothing is ended.
+IDLE_TRANSACTION = 60
+
+
 def steps(node: Node) -> Iterator[AnyStep]:
     """Yield the steps of a controller."""
     if not node.is_controller:
@@ -98,6 +102,9 @@ def _state(database: str, package: str) -> str:
 
 
 def _configuration(node: Node) -> str:
+    # Keystone's list of enabled service providers is a query that it runs after its session has ended
+    # (keystone/federation/backends/sql.py): the transaction stays open until that thread is asked again, and
+    # its locks stop any change of the schema for as long.
     return textwrap.dedent(
         f"""\
         # Written by `rdo cloud`; it is written anew when that runs again.
@@ -111,5 +118,6 @@ def _configuration(node: Node) -> str:
         character-set-server = utf8mb4
         max-connections = 1024
         innodb-flush-log-at-trx-commit = 1
+        idle-readonly-transaction-timeout = {IDLE_TRANSACTION}
         """
     )
