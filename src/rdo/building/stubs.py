@@ -40,6 +40,8 @@ _DIST = re.compile(
     r"/([^/]+)\.(dist-info|egg-info)(?:/(?:METADATA|PKG-INFO))?$"
 )
 _COMMAND = re.compile(r"^usr/s?bin/[^/]+$")
+_LIBRARY = re.compile(r"^usr/lib/[^/]+/lib[^/]+\.so\.[^/]+$")
+_ELF64 = b"\x02"
 _PKGCONFIG = re.compile(r"^usr/(?:lib|lib/[^/]+|lib64|share)/pkgconfig/([^/]+)\.pc$")
 
 
@@ -86,14 +88,34 @@ def facts_of(files: Iterable[str], root: Path, sonames: Mapping[str, Sequence[st
 
 def layer_facts(layer: Path, sonames_file: Path) -> Facts:
     """Look at an unpacked deb; the answer is kept beside it."""
-    kept = layer.parent / "facts.json"
+    kept = layer.parent / "facts-2.json"
     if kept.exists():
         return Facts(**json.loads(kept.read_bytes()))
     found = (path for path in layer.rglob("*") if path.is_symlink() or not path.is_dir())
     files = [str(path.relative_to(layer)) for path in found]
-    facts = facts_of(files, layer, read_sonames(sonames_file.read_text()))
+    sonames = read_sonames(sonames_file.read_text()) | _alternatives(files, layer)
+    facts = facts_of(files, layer, sonames)
     write_atomically(kept, json.dumps(facts.__dict__), durable=False)
     return facts
+
+
+def _alternatives(files: Iterable[str], layer: Path) -> dict[str, list[str]]:
+    """Return the capabilities of libraries that lie in folders of their own, by the link to each.
+
+    A deb's update-alternatives makes such links (openblas); the archive has none that is absolute.
+    """
+    found: dict[str, list[str]] = {}
+    for file in files:
+        path = layer / file
+        if not _LIBRARY.match(file) or not path.is_symlink() or not str(path.readlink()).startswith("/"):
+            continue
+        target = (layer / str(path.readlink()).lstrip("/")).resolve()
+        if target.is_relative_to(layer.resolve()) and target.is_file():
+            with target.open("rb") as library:
+                start = library.read(5)
+            if start[:4] == b"\x7fELF":
+                found[f"/{file}"] = [f"{path.name}(){'(64bit)' if start[4:] == _ELF64 else ''}"]
+    return found
 
 
 def read_sonames(text: str) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rdo.building.stubs import Facts, Names, debian_version, facts_of, read_sonames
+from rdo.building.stubs import Facts, Names, debian_version, facts_of, layer_facts, read_sonames
 from rdo.distribution.models import DebootstrapRoot, Platform, Provided
 
 
@@ -110,6 +110,21 @@ def test_commands_are_provided_under_both_paths(names: Names) -> None:
 )
 def test_debian_versions(version: str, expected: str) -> None:
     assert debian_version(version) == expected
+
+
+def test_libraries_behind_alternatives_are_provided(tmp_path: Path) -> None:
+    layer = tmp_path / "root"
+    folder = layer / "usr/lib/x86_64-linux-gnu"
+    (folder / "own").mkdir(parents=True)
+    (folder / "own/libzz-1.2.so").write_bytes(b"\x7fELF\x02\x01")
+    (folder / "own/libzz.so.1").symlink_to("libzz-1.2.so")
+    (folder / "libzz.so.1").symlink_to("/usr/lib/x86_64-linux-gnu/own/libzz.so.1")
+    (folder / "libyy.so.1").symlink_to("/usr/lib/elsewhere/libyy.so.1")
+    (folder / "libxx.so.1").symlink_to("own/libzz.so.1")
+    (tmp_path / "sonames").write_text("")
+    first = layer_facts(layer, tmp_path / "sonames")
+    assert first.sonames == ["libzz.so.1()(64bit)"]
+    assert layer_facts(layer, tmp_path / "sonames") == first, "kept"
 
 
 def test_sonames_by_path() -> None:
