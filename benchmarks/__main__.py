@@ -17,7 +17,15 @@ from rdo.cli.show import OUT, print_json, progress, table
 from rdo.common.errors import RdoError, UnknownNameError
 
 #: Benchmark -> rounds where nobody says otherwise; each is a module with a ``TITLE`` and a ``run``.
-NAMES = {"builds": 3, "rerun": 5, "resolution": 5, "roots": 1, "publication": 3, "phases": 3}
+NAMES = {
+    "builds": 3,
+    "rerun": 5,
+    "resolution": 5,
+    "roots": 1,
+    "publication": 3,
+    "phases": 3,
+    "distribution": 2,
+}
 
 
 def measure(

@@ -43,21 +43,29 @@ def command(paths: Paths, *arguments: str) -> Sample:
 
     :raises RdoError: it failed
     """
+    with measured() as sample:
+        printed(paths, *arguments)
+    return sample
+
+
+def printed(paths: Paths, *arguments: str) -> str:
+    """Run ``rdo`` with an installation's places and return its standard output.
+
+    :raises RdoError: it failed
+    """
     env = {**os.environ, "RDO_HOME": str(paths.state.parent), "RDO_DISTRIBUTION": str(paths.distribution)}
     env.pop("RDO_CACHE", None)
     env.pop("RDO_STORE", None)
     env.pop("RDO_DATABASE", None)
     script = "import sys; from rdo.cli.main import main; main(sys.argv[1:])"
-    with measured() as sample:
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            env=env,
-            cwd=Path(__file__).parents[1],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=env,
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
-        raise RdoError(f"rdo {' '.join(arguments)} failed: {done.stdout[-2000:]}")
-    return sample
+        raise RdoError(f"rdo {' '.join(arguments)} failed: {(done.stdout + done.stderr)[-2000:]}")
+    return done.stdout

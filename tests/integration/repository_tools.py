@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from rdo.building.models import Artifact, BuildRequest, BuildResult
 from rdo.building.roots import ensure_tools
 from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult
+from rdo.building.state import Outcome, State
+from rdo.building.store import open_store
+from rdo.cli.main import main
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from rdo.repository.metadata import RpmFile
@@ -92,3 +98,33 @@ def shell(
         env=env,
         limits=Limits(timeout=300),
     )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command here; return its exit status, and what it printed on both streams."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(str(ended.value.code or 0)), out, err
+
+
+def record(paths: Paths, folder: Path, *packages: Tiny, outcome: Outcome = "succeeded") -> None:
+    """Build packages and record a run that made them."""
+    store, state = open_store(paths), State.open(paths)
+    number = state.start_run("2026.1", "debian13", ["tiny"], len(packages))
+    for package, rpm in zip(packages, build(packages, folder, tools_sandbox(paths)), strict=True):
+        digest = store.put(rpm.path)
+        request = BuildRequest(
+            package=package.name,
+            version=package.version,
+            release="1",
+            spec=package.spec(),
+            sources=(),
+            build_requires=(),
+        )
+        artifact = Artifact(filename=rpm.filename, sha256=digest, size=rpm.size)
+        result = BuildResult(package=package.name, input_hash=digest, status="built", artifacts=(artifact,))
+        state.finish_builds(number, [(request, "full", result)])
+    state.finish_run(number, outcome)
+    state.close()

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rdo.building.models import Artifact, BuildRequest, BuildResult
-from rdo.building.state import Outcome, State
-from rdo.building.store import open_store
-from rdo.cli.main import main
 from rdo.common.paths import Paths
 from rdo.repository import keys
-from tests.integration.repository_tools import Tiny, build, paths_in, tools_sandbox
+from tests.integration.repository_tools import Tiny, paths_in, record, run
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -29,80 +25,49 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     return paths
 
 
-def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capsys.readouterr()
-    return int(str(ended.value.code or 0)), out, err
-
-
-def _record(paths: Paths, folder: Path, *packages: Tiny, outcome: Outcome = "succeeded") -> None:
-    """Build packages and record a run that made them."""
-    store, state = open_store(paths), State.open(paths)
-    run = state.start_run("2026.1", "debian13", ["tiny"], len(packages))
-    for package, rpm in zip(packages, build(packages, folder, tools_sandbox(paths)), strict=True):
-        digest = store.put(rpm.path)
-        request = BuildRequest(
-            package=package.name,
-            version=package.version,
-            release="1",
-            spec=package.spec(),
-            sources=(),
-            build_requires=(),
-        )
-        artifact = Artifact(filename=rpm.filename, sha256=digest, size=rpm.size)
-        result = BuildResult(package=package.name, input_hash=digest, status="built", artifacts=(artifact,))
-        state.finish_builds(run, [(request, "full", result)])
-    state.finish_run(run, outcome)
-    state.close()
-
-
 def test_publish_check_show_list(capsys: pytest.CaptureFixture[str], paths: Paths, tmp_path: Path) -> None:
-    assert _run(capsys, "repo", "publish", *_WHICH)[0] == 2
+    assert run(capsys, "repo", "publish", *_WHICH)[0] == 2
     keys.create(paths)
-    status, _, err = _run(capsys, "repo", "publish", *_WHICH)
+    status, _, err = run(capsys, "repo", "publish", *_WHICH)
     assert (status, "Nothing was built" in err) == (2, True)
 
     needs_platform = Tiny("alpha", requires=("beta", "python3dist(pyyaml) >= 5", "/usr/bin/python3"))
-    _record(paths, tmp_path / "one", needs_platform, Tiny("beta"))
-    status, out, err = _run(capsys, "repo", "publish", *_WHICH, "--address", "http://192.0.2.1/", "--json")
+    record(paths, tmp_path / "one", needs_platform, Tiny("beta"))
+    status, out, err = run(capsys, "repo", "publish", *_WHICH, "--address", "http://192.0.2.1/", "--json")
     assert status == 0, err
     published = json.loads(out)
     assert published["changed"] is True
     # with rdo-release and rdo-obsolete-packages, of one source package
     assert (published["packages"], published["sources"]) == (4, 1)
     assert published["address"] == "http://192.0.2.1/debian13-2026.1/mirrorlist"
-    again = json.loads(
-        _run(capsys, "repo", "publish", *_WHICH, "--address", "http://192.0.2.1/", "--json")[1]
-    )
+    again = json.loads(run(capsys, "repo", "publish", *_WHICH, "--address", "http://192.0.2.1/", "--json")[1])
     assert again == published | {"changed": False}
 
-    status, out, _ = _run(capsys, "repo", "check", *_WHICH, "--json")
+    status, out, _ = run(capsys, "repo", "check", *_WHICH, "--json")
     assert status == 0
     assert json.loads(out)["clean"] is True
-    files = json.loads(_run(capsys, "repo", "show", *_WHICH, "--json")[1])["files"]
+    files = json.loads(run(capsys, "repo", "show", *_WHICH, "--json")[1])["files"]
     assert "alpha-1-1.noarch.rpm" in files
-    assert json.loads(_run(capsys, "repo", "list", "--json")[1])[0]["name"] == "debian13-2026.1"
+    assert json.loads(run(capsys, "repo", "list", "--json")[1])[0]["name"] == "debian13-2026.1"
 
-    _record(paths, tmp_path / "two", Tiny("alpha", "2", requires=("python3dist(pyyaml) >= 99",)))
-    status, _, err = _run(capsys, "repo", "publish", *_WHICH)
+    record(paths, tmp_path / "two", Tiny("alpha", "2", requires=("python3dist(pyyaml) >= 99",)))
+    status, _, err = run(capsys, "repo", "publish", *_WHICH)
     assert status == 1
     assert "python3dist(pyyaml) >= 99" in err
     assert "nothing was published" in err
-    assert json.loads(_run(capsys, "repo", "show", *_WHICH, "--json")[1])["digest"] == published["digest"]
+    assert json.loads(run(capsys, "repo", "show", *_WHICH, "--json")[1])["digest"] == published["digest"]
 
-    _record(paths, tmp_path / "three", Tiny("beta"), outcome="failed")
-    status, _, err = _run(capsys, "repo", "publish", *_WHICH)
+    record(paths, tmp_path / "three", Tiny("beta"), outcome="failed")
+    status, _, err = run(capsys, "repo", "publish", *_WHICH)
     assert (status, "has not succeeded: it is failed" in err) == (2, True)
 
     (Path(published["path"]) / "Packages" / "beta-1-1.noarch.rpm").unlink()
-    status, out, _ = _run(capsys, "repo", "check", *_WHICH)
+    status, out, _ = run(capsys, "repo", "check", *_WHICH)
     assert status == 1
     assert "beta-1-1.noarch.rpm: missing" in out
 
 
 def test_unknown_names(capsys: pytest.CaptureFixture[str], paths: Paths) -> None:
-    status, _, err = _run(capsys, "repo", "check", "--release", "2026.9")
+    status, _, err = run(capsys, "repo", "check", "--release", "2026.9")
     assert (status, "2026.1" in err) == (2, True)
     assert not paths.state.exists()
