@@ -156,14 +156,14 @@ class Service(Step):
     started before a file of theirs was last written (a run that was interrupted in between).
 
     ``ready`` is a script that succeeds when the service answers; after a start it is asked until it does, for
-    at most ``patience`` seconds.
+    at most ``patience`` seconds (a busy machine needs a minute for all APIs).
     """
 
     kind: Literal["service"] = "service"
     unit: str
     restart_after: tuple[str, ...] = ()
     ready: SecretStr | None = None
-    patience: int = 60
+    patience: int = 240
 
 
 class Objects(Step):
