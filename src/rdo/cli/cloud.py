@@ -121,6 +121,56 @@ def up(
 
 
 @app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The new host's name.")],
+    cloud: _Cloud = None,
+    on_test_host: Annotated[bool, typer.Option("--on-test-host", help="A test host, made for it.")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Where it is, [user@]address.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Let a further host join a cloud, for virtual machines; the others are only told of it.
+
+    Of a cloud with a file, the file has to name the host first. A cloud that was put up without one gets the
+    host that --host or --on-test-host says.
+
+    Examples:
+        rdo cloud add compute2 cloud.yaml
+        rdo cloud add demo2 demo --on-test-host
+        rdo cloud add compute2 production --host root@192.0.2.12
+    """
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.show import progress
+    from rdo.cloud import allinone as simple
+    from rdo.cloud.deployment import remember
+    from rdo.common.errors import InputError
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    described = _cloud(paths, cloud)
+    named = any(one.name == name for one in described.hosts)
+    if named and (on_test_host or host):
+        raise InputError(f"{described.name} has a host {name} already; without options it is put up (again).")
+    if on_test_host:
+        distribution = open_distribution(paths)
+        series = choose_release(described.series, distribution)
+        base = choose_platform(described.platform, series, distribution)
+        with progress() as report:
+            described = simple.add_test_host(
+                distribution, series, base, paths, report, cloud=described, name=name
+            )
+    elif host is not None:
+        described = simple.with_compute(described, simple.compute_at(name, host))
+    elif not named:
+        raise InputError(
+            f"{described.name} has no host {name}.",
+            hint="Write it under `hosts` in the cloud's file, or say --host or --on-test-host.",
+        )
+    remember(paths, described)
+    joining = _describe(paths, described, None).joining(name)
+    _print(_apply(joining, dry_run=False), as_json, "changed")
+
+
+@app.command()
 def verify(cloud: _Cloud, as_json: _Json = False) -> None:
     """Have a real client use the cloud. Exit status 1 where something doesn't work.
 
@@ -172,12 +222,16 @@ def _word(check: Check) -> str:
 
 
 def _deployment(name: str | None, release: str | None) -> Deployment:
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
-    from rdo.cloud import deployment
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
-    described = _cloud(paths, name)
+    return _describe(paths, _cloud(paths, name), release)
+
+
+def _describe(paths: Paths, described: Cloud, release: str | None) -> Deployment:
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cloud import deployment
+
     distribution = open_distribution(paths)
     series = choose_release(release or described.series, distribution)
     platform = choose_platform(described.platform, series, distribution)

@@ -51,7 +51,14 @@ def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
         "virtualization": "qemu",
     }
     if len(made) == 1:
-        only = Host(name=made[0].name, address=ip_address(made[0].address))
+        # with a place for tunnels from the start, so that a second host changes nothing on it
+        tunnel = _tunnel(made[0])
+        only = Host(
+            name=made[0].name,
+            address=ip_address(made[0].address),
+            tunnel=tunnel,
+            tunnel_interface=_TUNNEL,
+        )
         return Cloud.model_validate({**common, "hosts": (only,)})
     roles = [(Role.CONTROLLER, Role.STORAGE), (Role.COMPUTE,), (Role.NETWORK,)]
     if len(made) == 2:
@@ -59,19 +66,80 @@ def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
     rows = []
     for number, host in enumerate(made):
         own = roles[number] if number < len(roles) else (Role.COMPUTE,)
-        tunnel = IPv4Interface(f"198.51.100.{host.address.rpartition('.')[2]}/24")
         outside = _EXTERNAL if Role.NETWORK in own else None
         rows.append(
             Host(
                 name=host.name,
                 address=ip_address(host.address),
                 roles=own,
-                tunnel=tunnel,
+                tunnel=_tunnel(host),
                 tunnel_interface=_TUNNEL,
                 external_interface=outside,
             )
         )
     return Cloud.model_validate({**common, "hosts": tuple(rows)})
+
+
+def compute_at(name: str, target: str) -> Host:
+    """Return a host for virtual machines.
+
+    :param target: ``[user@]address``
+    :raises InputError: the name or the address is none
+    """
+    try:
+        address = ip_address(target.rpartition("@")[2])
+        return Host(name=name, address=address, ssh=target, roles=(Role.COMPUTE,))
+    except ValueError as error:
+        raise InputError(f"{name}, {target}: {error}", hint="--host user@ADDRESS, as digits.") from error
+
+
+def _tunnel(host: TestHost) -> IPv4Interface:
+    return IPv4Interface(f"198.51.100.{host.address.rpartition('.')[2]}/24")
+
+
+def with_compute(cloud: Cloud, host: Host) -> Cloud:
+    """Return a cloud with one more host.
+
+    :raises InputError: its name or address is another one's
+    """
+    try:
+        return Cloud.model_validate({**dict(cloud), "hosts": (*cloud.hosts, host)})
+    except ValueError as error:
+        raise InputError(f"{host.name} can't join {cloud.name}: {error}") from error
+
+
+def add_test_host(
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+    *,
+    cloud: Cloud,
+    name: str,
+) -> Cloud:
+    """Return a cloud with one more host for virtual machines, a test host that is made and booted.
+
+    :raises InputError: not root, the cloud's other hosts are no test hosts, or the name is taken
+    """
+    known = {host.name for host in hosts.list_hosts(paths)}
+    if foreign := [host.name for host in cloud.hosts if host.name not in known]:
+        raise InputError(f"{', '.join(foreign)}: no test host, and can't be reached from one.")
+    if name in known or name in {host.name for host in cloud.hosts}:
+        raise InputError(f"There is a host called {name} already.", hint="rdo host list")
+    layers = ensure_cloud_base(distribution, release, platform, paths, progress, cloud)
+    hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)
+    (made,) = hosts.start(paths, [name], progress=progress)
+    return with_compute(
+        cloud,
+        Host(
+            name=name,
+            address=ip_address(made.address),
+            roles=(Role.COMPUTE,),
+            tunnel=_tunnel(made),
+            tunnel_interface=_TUNNEL,
+        ),
+    )
 
 
 def make_test_hosts(

@@ -6,7 +6,7 @@ It is in ``<state>/clouds/<name>``: ``cloud.json``, ``passwords.json`` (0600), `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,6 +55,10 @@ class Deployment:
             for host, target in zip(self.site.cloud.hosts, self.targets, strict=True)
             if host.name == wanted
         )
+
+    def joining(self, name: str) -> Deployment:
+        """Return what is to be done when a host joins: its own plan, and what the others are told of it."""
+        return replace(self, plans=[plan if plan.host == name else plan.about_hosts() for plan in self.plans])
 
     @property
     def steps(self) -> int:

@@ -1,7 +1,8 @@
 """The cloud's certificates: an authority of its own, or one that is given, and one for each host.
 
 All of it is in one folder of mode 0700: ``ca.crt``, ``ca.key``, and for each host ``<name>.crt`` and
-``<name>.key``. An operator's own authority is used where its ``ca.crt`` and ``ca.key`` are put there first.
+``<name>.key``; SSH keys are ``<name>.ssh``. An operator's own authority is used where its ``ca.crt`` and
+``ca.key`` are put there first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import SecretStr
@@ -37,6 +38,14 @@ class Certificate:
     certificate: str
     key: SecretStr
     ends: datetime.datetime
+
+
+@dataclass(frozen=True)
+class SshKey:
+    """A pair of keys for SSH: the private one in OpenSSH's form, the public one as one line."""
+
+    private: SecretStr
+    public: str
 
 
 class Authority:
@@ -62,6 +71,33 @@ class Authority:
         with locked(self.folder / ".lock"):
             known = self._known(name, address, authority)
             return known or self._issue(name, address, authority, signer)
+
+    def ssh_key(self, name: str) -> SshKey:
+        """Return an SSH key of the cloud, which is made when it is asked for first.
+
+        :raises InputError: the file that should have it has none
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        path = self.folder / f"{name}.ssh"
+        openssh = serialization.PrivateFormat.OpenSSH
+        with locked(self.folder / ".lock"):
+            if not path.exists():
+                made = ed25519.Ed25519PrivateKey.generate().private_bytes(
+                    serialization.Encoding.PEM, openssh, serialization.NoEncryption()
+                )
+                write_atomically(path, made, mode=0o600)
+        text = path.read_bytes()
+        try:
+            key = serialization.load_ssh_private_key(text, None)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{path} is no SSH key: {error}", hint="Without the file, one is made."
+            ) from error
+        public = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        return SshKey(SecretStr(text.decode()), public.decode())
 
     def _own(self) -> tuple[x509.Certificate, CertificateIssuerPrivateKeyTypes]:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -49,13 +49,15 @@ class Step(Part):
     """One thing that shall hold.
 
     ``id`` is unique in its plan, ``title`` is what a person reads. Steps of one ``group`` run one after the
-    other; groups may run side by side where their stage says so.
+    other; groups may run side by side where their stage says so. ``about_hosts`` marks what a host is told of
+    all the others: where one joins, these are the steps that the others need.
     """
 
     id: str
     title: str
     stage: Stage = Stage.FOUNDATION
     group: str = ""
+    about_hosts: bool = False
 
 
 class Packages(Step):
@@ -205,6 +207,10 @@ class Plan(Part):
                 if unknown:
                     raise ValueError(f"{step.id!r} restarts after {', '.join(unknown)}, none before it")
             seen.add(step.id)
+
+    def about_hosts(self) -> Plan:
+        """Return the plan without what has nothing to do with the cloud's other hosts."""
+        return self.model_copy(update={"steps": tuple(step for step in self.steps if step.about_hosts)})
 
     def of(self, stage: Stage) -> list[AnyStep]:
         """Return the steps of a stage."""

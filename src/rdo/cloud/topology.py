@@ -68,6 +68,8 @@ class PlatformNames(Part):
     ovn_host_unit: str = "ovn-controller"
     openvswitch_unit: str = "openvswitch"
     libvirt_unit: str = "libvirtd"
+    qemu_user: str = "qemu"
+    libvirt_tls_unit: str = Field(default="libvirtd-tls.socket", description="its socket for other hosts")
 
 
 class Host(Part):

@@ -75,6 +75,7 @@ def publish_artifacts(
         )
         for one in artifacts
     ]
+    names = {one.filename.rsplit("-", 2)[0] for one in artifacts if not one.filename.endswith(".src.rpm")}
     unsigned += ensure_release_rpm(
         series=release.series,
         platform=platform.name,
@@ -84,7 +85,8 @@ def publish_artifacts(
         key=key,
         paths=paths,
         tools=tools,
-        obsoletes=release.obsoletes,
+        # A platform that offers less has some of them still.
+        obsoletes={name: version for name, version in release.obsoletes.items() if name not in names},
     )
     return publish(
         sign_rpms(unsigned, key, paths, tools, progress),

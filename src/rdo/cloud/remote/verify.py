@@ -342,6 +342,20 @@ class Verification:
         self.until("SSH after the move", self._answers)
         return f"from {before} to {after}"
 
+    def live_migration(self) -> str:
+        """A machine moves to another host while it runs."""
+        (server,) = self.need("server")
+        before = self.admin.compute.get_server(server.id).compute_host
+        self.admin.compute.live_migrate_server(server, host=None, block_migration="auto")
+
+        def moved() -> bool:
+            now = self.admin.compute.get_server(server.id)
+            return now.compute_host != before and now.status == "ACTIVE" and now.task_state is None
+
+        self.until("the machine has moved", moved)
+        self.until("SSH after the move", self._answers)
+        return f"from {before} to {self.admin.compute.get_server(server.id).compute_host}"
+
     def quota(self) -> str:
         """More than the quota is refused."""
         self.need("account")
@@ -397,6 +411,7 @@ class Verification:
             ]
         if self.job["computes"] > 1:
             checks.append(("migration", "Cold migration", self.migration))
+            checks.append(("live", "Live migration", self.live_migration))
         checks += [
             ("quota", "Quota is enforced", self.quota),
             ("refusal", "No rights: refused", self.refusal),

@@ -44,6 +44,7 @@ def _names(node: Node) -> Script:
         title="Names of the cloud's hosts",
         stage=Stage.REPOSITORY,
         group="base",
+        about_hosts=True,
         unless=SecretStr(f'test "$({there})" = "{text}"'),
         script=SecretStr(
             "umask 022\nnew=$(mktemp /etc/hosts.XXXXXX)\n"

@@ -20,6 +20,8 @@ def steps(node: Node) -> Iterator[AnyStep]:
     if node.site.cloud.storage.ceph:
         names.append("qemu-kvm-block-rbd")
     yield node.packages("libvirt", *names)
+    qemu = node.names.qemu_user
+    yield node.key_for(qemu, group="libvirt")
     # libvirt and QEMU look for keys at these places unless they are told otherwise
     for path, target in (
         ("/etc/pki/CA/cacert.pem", CA),
@@ -27,9 +29,19 @@ def steps(node: Node) -> Iterator[AnyStep]:
         ("/etc/pki/libvirt/clientcert.pem", CERTIFICATE),
         ("/etc/pki/libvirt/private/serverkey.pem", key_path("root")),
         ("/etc/pki/libvirt/private/clientkey.pem", key_path("root")),
+        # a machine's memory goes from QEMU to QEMU
+        ("/etc/pki/qemu/ca-cert.pem", CA),
+        ("/etc/pki/qemu/server-cert.pem", CERTIFICATE),
+        ("/etc/pki/qemu/client-cert.pem", CERTIFICATE),
+        ("/etc/pki/qemu/server-key.pem", key_path(qemu)),
+        ("/etc/pki/qemu/client-key.pem", key_path(qemu)),
     ):
-        name = path.rpartition("/")[2].removesuffix(".pem")
-        yield Link(id=f"libvirt-{name}", title=f"libvirt's {name}", group="libvirt", path=path, target=target)
+        of, name = ("QEMU", path) if "/qemu/" in path else ("libvirt", path)
+        name = name.rpartition("/")[2].removesuffix(".pem")
+        yield Link(
+            id=f"{of.lower()}-{name}", title=f"{of}'s {name}", group="libvirt", path=path, target=target
+        )
+    yield _socket(node)
     yield Service(
         id="libvirt",
         title="libvirt",
@@ -40,6 +52,19 @@ def steps(node: Node) -> Iterator[AnyStep]:
     )
     if node.site.cloud.storage.ceph:
         yield from _keys(node)
+
+
+def _socket(node: Node) -> Script:
+    """Return the step of the socket that other hosts migrate machines over, with certificates."""
+    socket, unit = node.names.libvirt_tls_unit, node.names.libvirt_unit
+    return Script(
+        id="libvirt-tls",
+        title="TLS of libvirt",
+        group="libvirt",
+        unless=SecretStr(f"systemctl is-active --quiet {socket} && systemctl is-enabled --quiet {socket}"),
+        # a socket can't be started while its service runs without it
+        script=SecretStr(f"systemctl stop {unit}\nsystemctl enable --quiet --now {socket}\n"),
+    )
 
 
 def _keys(node: Node) -> Iterator[AnyStep]:

@@ -184,7 +184,7 @@ def _ensure_settings(platform: Platform, root: Root, base: Layer, paths: Paths, 
         "masked": MASKED_UNITS,
         "folders": _FOLDERS,
         "record": _RECORD,
-        "stubs": sorted(record.sha256 for record in records),
+        "stubs": sorted(sha256_bytes(record.model_dump_json().encode()) for record in records),
     }
     identity = sha256_bytes(json.dumps(stated).encode())
     folder = paths.layers / "hosts"

@@ -1,0 +1,61 @@
+"""The way of one host of virtual machines to another: Nova makes folders there over SSH when a machine moves.
+
+Where there is one host only, there is nothing. Live migration itself goes through libvirt and its TLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from rdo.cloud.plan import AnyStep, File, Script, Stage
+from rdo.cloud.roles.node import Node
+from rdo.cloud.topology import Role
+
+_FOLDER = "/var/lib/nova/.ssh"
+
+
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of a host of virtual machines that is not the only one."""
+    others = [str(host.address) for host in node.site.cloud.having(Role.COMPUTE)]
+    if not node.is_compute or len(others) < 2:
+        return
+    key = node.authority.ssh_key("nova-migration")
+    yield Script(
+        id="migration-account",
+        title="Nova's account can be logged in to",
+        stage=Stage.CONFIGURATION,
+        group="migration",
+        about_hosts=True,
+        unless=SecretStr(
+            "getent passwd nova | grep -q ':/bin/bash$' && "
+            f'[ "$(stat -c %U:%G:%a {_FOLDER})" = nova:nova:700 ]'
+        ),
+        script=SecretStr(
+            f"usermod --shell /bin/bash nova\ninstall -d -m 700 -o nova -g nova {_FOLDER}\n"
+            f"[ ! -x /sbin/restorecon ] || restorecon -R {_FOLDER}\n"
+        ),
+    )
+    # Nobody comes in with it but from these hosts, and nothing is forwarded.
+    allowed = f'from="{",".join(others)}",restrict {key.public}\n'
+    # The other host's own key is taken for true when it is met first, as nobody has told Nova of it.
+    ways = f"Host {' '.join(others)}\n    IdentityFile {_FOLDER}/id_ed25519\n"
+    ways += "    StrictHostKeyChecking accept-new\n"
+    for name, title, content in (
+        ("id_ed25519", "Nova's key for the other hosts", key.private),
+        ("authorized_keys", "Who may come in as Nova", SecretStr(allowed)),
+        ("config", "Nova's way to the other hosts", SecretStr(ways)),
+    ):
+        yield File(
+            id=f"migration-{name}",
+            title=title,
+            stage=Stage.CONFIGURATION,
+            group="migration",
+            about_hosts=True,
+            path=f"{_FOLDER}/{name}",
+            owner="nova",
+            group_owner="nova",
+            mode="600",
+            content=content,
+        )
