@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rdo.cloud.deployment import Deployment
     from rdo.cloud.plan import ApplyReport, StepResult
+    from rdo.cloud.status import Status
     from rdo.cloud.topology import Cloud
     from rdo.cloud.verify import Check
     from rdo.common.paths import Paths
@@ -215,6 +216,92 @@ def verify(cloud: _Cloud, as_json: _Json = False) -> None:
         OUT.print(shown)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def down(
+    cloud: _Cloud,
+    data: Annotated[
+        bool, typer.Option("--data", help="Remove databases, images, volumes, disks and keys as well.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Take off what was put on a cloud's hosts. Machines are stopped; data stays, unless told otherwise.
+
+    `rdo cloud up` afterwards brings the cloud back with what it had. Packages of the platform stay. Test
+    hosts themselves are removed by `rdo host destroy`.
+
+    Examples: rdo cloud down demo; rdo cloud down demo --yes; rdo cloud down cloud.yaml --data --yes
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud.deployment import forget
+    from rdo.cloud.takedown import removals, take_down
+    from rdo.common.paths import Paths
+
+    deployment = _deployment(cloud, None)
+    planned = removals(deployment, data=data)
+    if as_json:
+        print_json(planned)
+    if not yes:
+        if not as_json:
+            for host in planned:
+                print(f"# {host.host}", *host.actions, sep="\n")
+            print("Nothing was done. --yes does it." + ("" if data else " Data stays; --data removes it."))
+        return
+    with progress() as report, report.task(f"Taking down {deployment.name}", len(planned)) as task:
+
+        def tell(host: str) -> None:
+            task.advance()
+            report.message(f"{host} is done")
+
+        take_down(deployment, data=data, report=tell)
+    if data:
+        forget(Paths.from_environment(), deployment.name)
+    if not as_json:
+        print(f"{deployment.name} is down." + (" Its data is gone." if data else " Its data is there still."))
+
+
+@app.command()
+def status(cloud: _Cloud, as_json: _Json = False) -> None:
+    """Show which hosts answer, which units run, which parts the APIs hear of. Exit status 1 if any doesn't.
+
+    Examples: rdo cloud status demo; rdo cloud status cloud.yaml --json
+    """
+    from rdo.cli.show import OUT, print_json, table
+    from rdo.cloud.status import status as look
+
+    found = look(_deployment(cloud, None))
+    if as_json:
+        print_json({**found.model_dump(mode="json"), "down": found.down})
+    else:
+        print(f"{found.name}: OpenStack {found.series}")
+        units = table(None, "host", "unit", "", "since", "starts again")
+        for host in found.hosts:
+            for unit in host.units:
+                units.add_row(host.host, unit.name, unit.state, unit.since, str(unit.restarts or ""))
+        OUT.print(units)
+        agents = table(None, "host", "part", "", "heard of last", "")
+        for agent in found.agents:
+            agents.add_row(agent.host, agent.name, "up" if agent.up else "DOWN", agent.since, agent.note)
+        OUT.print(agents)
+        versions = table(None, "package", "version", "hosts")
+        for (package, version), hosts in sorted(_versions(found).items()):
+            versions.add_row(package, version, ", ".join(hosts))
+        OUT.print(versions)
+        for host in found.hosts:
+            print(f"The certificate of {host.host} ends on {host.certificate:%Y-%m-%d}.")
+        print(*(found.down or ["Nothing is down."]), sep="\n")
+    if found.down:
+        raise typer.Exit(1)
+
+
+def _versions(found: Status) -> dict[tuple[str, str], list[str]]:
+    versions: dict[tuple[str, str], list[str]] = {}
+    for host in found.hosts:
+        for package in host.packages.items():
+            versions.setdefault(package, []).append(host.host)
+    return versions
 
 
 def _word(check: Check) -> str:

@@ -41,6 +41,7 @@ hosts:
 
 # datapath: kernel                # or userspace, where the kernel has no openvswitch
 # virtualization: auto            # kvm where it works, or else qemu
+# firewall: true                  # close database, broker and the like to all but the cloud's hosts
 # workers: 1                      # processes of each worker service
 
 # options:                        # any option of a service, above what is written for it

@@ -5,6 +5,7 @@ It is in ``<state>/clouds/<name>``: ``cloud.json``, ``passwords.json`` (0600), `
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,13 +34,14 @@ CLIENT = "python-openstackclient"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One cloud, as far as files on this machine describe it."""
+    """One cloud, as far as files on this machine describe it; ``certificates`` says when hosts' ones end."""
 
     site: Site
     credentials: Credentials
     plans: Sequence[Plan]
     targets: Sequence[Target]
     folder: Path
+    certificates: Mapping[str, datetime]
 
     @property
     def name(self) -> str:
@@ -123,9 +125,15 @@ def describe(
     )
     folder = paths.clouds / cloud.name
     credentials = Credentials(folder / "passwords.json")
-    made = plans(site, credentials, Authority(folder / "pki"))
+    authority = Authority(folder / "pki")
+    made = plans(site, credentials, authority)
     return Deployment(
-        site, credentials, made, [_target(host.name, cloud, known) for host in cloud.hosts], folder
+        site=site,
+        credentials=credentials,
+        plans=made,
+        targets=[_target(host.name, cloud, known) for host in cloud.hosts],
+        folder=folder,
+        certificates={host.name: authority.host(host.name, host.address).ends for host in cloud.hosts},
     )
 
 
@@ -142,6 +150,11 @@ def remember(paths: Paths, cloud: Cloud) -> None:
     folder = paths.clouds / cloud.name
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "cloud.json", cloud.model_dump_json(indent=1) + "\n")
+
+
+def forget(paths: Paths, name: str) -> None:
+    """Remove what is kept of a cloud here: topology, passwords, certificates, logs."""
+    shutil.rmtree(paths.clouds / name, ignore_errors=True)
 
 
 def recall(paths: Paths, name: str) -> Cloud:

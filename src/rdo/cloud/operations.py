@@ -118,7 +118,8 @@ def _link_scripts(step: Link) -> Scripts:
     return Scripts(f'test "$(readlink {path})" = {target}', make)
 
 
-def _sql_text(value: str) -> str:
+def sql_text(value: str) -> str:
+    """Return a text as it stands in SQL."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
@@ -131,13 +132,13 @@ def database_scripts(step: Database) -> Scripts:
     password = step.password.get_secret_value()
     demand = " REQUIRE SSL" if step.server else " REQUIRE NONE"
     for client in step.clients:
-        account = f"{_sql_text(step.user)}@{_sql_text(client)}"
+        account = f"{sql_text(step.user)}@{sql_text(client)}"
         sql += [
-            f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {_sql_text(password)};",
-            f"ALTER USER {account} IDENTIFIED BY {_sql_text(password)}{demand};",
+            f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {sql_text(password)};",
+            f"ALTER USER {account} IDENTIFIED BY {sql_text(password)}{demand};",
             f"GRANT ALL PRIVILEGES ON `{step.name}`.* TO {account};",
         ]
-    accounts = ", ".join(_sql_text(client) for client in step.clients)
+    accounts = ", ".join(sql_text(client) for client in step.clients)
     statements = "\n".join(sql)
     create = f"mariadb <<'RDO_SQL'\n{statements}\nRDO_SQL\n"
     way = "--protocol=socket"
@@ -149,8 +150,8 @@ def database_scripts(step: Database) -> Scripts:
         export MYSQL_PWD={shlex.quote(password)}
         mariadb --user={step.user} {way} --database={step.name} -e 'SELECT 1'
         unset MYSQL_PWD
-        test "$(mariadb -NBe "SELECT COUNT(*) FROM mysql.db WHERE User = {_sql_text(step.user)} \\
-            AND Db = {_sql_text(step.name)} AND Host IN ({accounts})")" = {len(step.clients)}
+        test "$(mariadb -NBe "SELECT COUNT(*) FROM mysql.db WHERE User = {sql_text(step.user)} \\
+            AND Db = {sql_text(step.name)} AND Host IN ({accounts})")" = {len(step.clients)}
         """
     )
     return Scripts(guard, create)

@@ -125,7 +125,8 @@ class Script(Step):
 
     Both reach the host over standard input and never stand in a process list; they may hold secrets.
     ``retries`` asks ``unless`` again after the script until it succeeds, for that many seconds at most.
-    ``path`` is a file that it writes, for the services that are to start again after it.
+    ``path`` is a file that it writes, for the services that are to start again after it. ``undo`` is a script
+    that takes off again what it made, if that is there; what is in ``path`` goes with the file.
     """
 
     kind: Literal["script"] = "script"
@@ -133,6 +134,7 @@ class Script(Step):
     script: SecretStr
     unless: SecretStr
     retries: int = 0
+    undo: str = ""
 
 
 class Database(Step):
@@ -210,7 +212,17 @@ class Plan(Part):
 
     def about_hosts(self) -> Plan:
         """Return the plan without what has nothing to do with the cloud's other hosts."""
-        return self.model_copy(update={"steps": tuple(step for step in self.steps if step.about_hosts)})
+        kept: list[AnyStep] = []
+        for step in self.steps:
+            if not step.about_hosts:
+                continue
+            if isinstance(step, Service):
+                there = {one.id for one in kept}
+                causes = tuple(name for name in step.restart_after if name in there)
+                kept.append(step.model_copy(update={"restart_after": causes}))
+            else:
+                kept.append(step)
+        return Plan(host=self.host, steps=tuple(kept))
 
     def of(self, stage: Stage) -> list[AnyStep]:
         """Return the steps of a stage."""

@@ -162,6 +162,7 @@ class Cloud(Part):
     virtualization: Literal["auto", "kvm", "qemu"] = Field(
         default="auto", description="auto: kvm where it really works"
     )
+    firewall: bool = Field(default=True, description="close ports that are for the cloud's hosts to others")
     options: Options = Field(default={}, description="further options: project -> section -> option -> value")
 
     @field_validator("services")

@@ -109,7 +109,7 @@ def use(
 
 def ssh_command(target: Target) -> list[str]:
     """Return the OpenSSH command that reaches a host; what is run there follows."""
-    words = ["ssh", "-o", "BatchMode=yes", "-l", target.user]
+    words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", target.user]
     if target.ssh_config is not None:
         words += ["-F", target.ssh_config]
     return [*words, target.host]

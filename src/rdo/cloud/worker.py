@@ -25,6 +25,7 @@ from pyinfra.api.connect import connect_all, disconnect_all  # noqa: E402
 from pyinfra.api.exceptions import PyinfraError  # noqa: E402
 from pyinfra.api.host import Host  # noqa: E402
 
+from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
 from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
 from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
 from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
@@ -193,6 +194,7 @@ def work() -> int:
         if target.ssh_config is not None:
             data["ssh_config_file"] = target.ssh_config
         hosts.append((target.host, data))
+    mend_proxies()
     state = State(Inventory((hosts, {})), Config(CONNECT_TIMEOUT=20, DIFF=False))
     try:
         connect_all(state)
@@ -200,6 +202,8 @@ def work() -> int:
         print(f"{', '.join(t.host for t in targets)} can't be reached over SSH: {error}", file=sys.stderr)
         return 1
     try:
+        for host in state.inventory:
+            watch(host)
         secrets = sorted(job["secrets"], key=len, reverse=True)
         nodes = [_Node(state.inventory.get_host(p.host), p, results, secrets) for p in plans]
         if job["dry_run"]:

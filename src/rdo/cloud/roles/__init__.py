@@ -11,6 +11,7 @@ from rdo.cloud.roles import (
     base,
     ceph,
     cinder,
+    firewall,
     glance,
     horizon,
     keystone,
@@ -33,6 +34,7 @@ from rdo.cloud.topology import Site
 #: In the order in which their steps stand within a stage.
 _PARTS: tuple[Callable[[Node], Iterator[AnyStep]], ...] = (
     base.steps,
+    firewall.steps,
     mariadb.steps,
     rabbitmq.steps,
     web.steps,

@@ -52,4 +52,5 @@ def _names(node: Node) -> Script:
             f"cat >>$new <<'HOSTS'\n{text}\nHOSTS\n"
             "chmod 644 $new\nmv -f $new /etc/hosts\n"
         ),
+        undo=f"sed -i '/^{_BEGIN}$/,/^{_END}$/d' /etc/hosts",
     )

@@ -64,6 +64,7 @@ def _socket(node: Node) -> Script:
         unless=SecretStr(f"systemctl is-active --quiet {socket} && systemctl is-enabled --quiet {socket}"),
         # a socket can't be started while its service runs without it
         script=SecretStr(f"systemctl stop {unit}\nsystemctl enable --quiet --now {socket}\n"),
+        undo=f"systemctl disable --quiet --now {socket} 2>/dev/null || true",
     )
 
 

@@ -117,8 +117,8 @@ def _common(node: Node) -> Options:
 def _shutdown(node: Node) -> Options:
     """Return how long services wait for what is under way when they are stopped.
 
-    From 2026.1 on they always wait that long, 160 s unless told otherwise (nova/compute/manager.py); a machine
-    that is being made takes less.
+    From 2026.1 on they always wait that long, 160 s unless told otherwise (nova/compute/manager.py); making
+    a machine takes less.
     """
     if node.site.repository.series < "2026.1":
         return {}

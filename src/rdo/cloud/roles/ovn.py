@@ -15,6 +15,8 @@ PHYSICAL = "physnet1"
 _BRIDGE = "br-ex"
 _TUNNEL_BRIDGE = "br-tun0"
 _NORTH, _SOUTH = 6641, 6642
+# The switch is stopped by then, and its database has all of this.
+_UNDO = "rm -f /etc/openvswitch/conf.db /var/lib/openvswitch/conf.db"
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -150,6 +152,7 @@ def _bridges(node: Node) -> Script:
         group="ovn",
         unless=SecretStr("set -e\n" + "\n".join(look)),
         script=SecretStr("\n".join(make)),
+        undo=_UNDO,
     )
 
 

@@ -8,6 +8,9 @@ from rdo.cloud.plan import AnyStep, File, Script, Stage
 from rdo.cloud.topology import Repository
 from rdo.repository.release_rpm import KEY_PATH, NAME, VARIABLE, repo_file
 
+#: Steps of files that the package owns once it is there.
+REPOSITORY_FILES = ("repository-key", "repository-server", "repository")
+
 
 def steps(repository: Repository) -> tuple[AnyStep, ...]:
     """Return the steps that make ``dnf install`` find our packages and trust nothing unsigned.

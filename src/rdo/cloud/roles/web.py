@@ -11,6 +11,9 @@ from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import CERTIFICATE, Node, answers, key_path
 from rdo.cloud.topology import Service as Name
 
+#: Nova's API for machines, which agents on hosts ask for them
+METADATA = 8775
+
 #: service -> (site, the package's file, port)
 SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
     "keystone": (("keystone", "/usr/share/keystone/wsgi-keystone.conf", 5000),),
@@ -19,7 +22,7 @@ SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
     "neutron": (("neutron", "/usr/share/neutron/wsgi-neutron.conf", 9696),),
     "nova": (
         ("nova-api", "/usr/share/nova/wsgi-nova-api.conf", 8774),
-        ("nova-metadata", "/usr/share/nova/wsgi-nova-metadata.conf", 8775),
+        ("nova-metadata", "/usr/share/nova/wsgi-nova-metadata.conf", METADATA),
     ),
     "cinder": (("cinder", "/usr/share/cinder/wsgi-cinder.conf", 8776),),
     # its package has it in httpd's folder already

@@ -1,0 +1,162 @@
+"""How a cloud is: which hosts answer, which units run since when, which parts the APIs hear of, versions."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import Field
+
+from rdo.cloud.deployment import Deployment
+from rdo.cloud.operations import python_on_host
+from rdo.cloud.plan import Part, Plan, Service, Target
+from rdo.cloud.roles.node import CLOUD
+from rdo.cloud.verify import ssh_command
+
+_PATIENCE = 60.0
+"""Seconds that a host may take to answer."""
+_LOOK = """
+for unit in {units}; do
+    echo "unit|$unit|$(systemctl show --value -p ActiveState -p SubState -p NRestarts "$unit" | xargs)\
+|$(date -u +%Y-%m-%dT%H:%M:%SZ -d "$(systemctl show --value -p StateChangeTimestamp "$unit")" 2>/dev/null)"
+done
+rpm -qa --qf 'package|%{{NAME}}|%{{VERSION}}-%{{RELEASE}}|\\n' 'openstack-*' | sort
+"""
+
+
+class Unit(Part):
+    """A systemd unit on a host: ``state`` is ``active (running)``, ``since`` when it came into that."""
+
+    host: str
+    name: str
+    up: bool
+    state: str
+    since: str
+    restarts: int = 0
+
+
+class Agent(Part):
+    """A part of a service, as its API knows it; ``since`` is when it was heard of last."""
+
+    host: str
+    name: str
+    up: bool
+    since: str
+    note: str = ""
+
+
+class HostStatus(Part):
+    """One host: ``error`` says why it could not be asked, ``certificate`` when its certificate ends."""
+
+    host: str
+    error: str | None
+    certificate: datetime.datetime
+    units: tuple[Unit, ...] = ()
+    packages: Mapping[str, str] = Field(default={}, description="OpenStack's, name -> version-release")
+
+
+class Status(Part):
+    """A whole cloud; ``error`` says why its APIs could not be asked."""
+
+    name: str
+    series: str
+    hosts: tuple[HostStatus, ...]
+    agents: tuple[Agent, ...]
+    error: str | None
+
+    @property
+    def down(self) -> list[str]:
+        """What is not as it should be, a line each."""
+        return [*self._down()]
+
+    def _down(self) -> Iterator[str]:
+        for host in self.hosts:
+            if host.error is not None:
+                yield f"{host.host}: {host.error}"
+            for unit in host.units:
+                if not unit.up:
+                    yield f"{host.host}: {unit.name} is {unit.state} since {unit.since or 'its boot'}"
+        if self.error is not None:
+            yield f"The APIs can't be asked: {self.error}"
+        for agent in self.agents:
+            if not agent.up:
+                yield f"{agent.host}: {agent.name} was heard of last at {agent.since or 'no time'}"
+
+
+def status(deployment: Deployment) -> Status:
+    """Ask all hosts and the APIs, side by side."""
+    cloud = deployment.site.cloud
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        asked = [
+            pool.submit(_host, deployment, plan, target)
+            for plan, target in zip(deployment.plans, deployment.targets, strict=True)
+        ]
+        agents, error = _agents(deployment.controller, cloud.services)
+        hosts = tuple(one.result() for one in asked)
+    return Status(
+        name=cloud.name,
+        series=deployment.site.repository.series,
+        hosts=hosts,
+        agents=agents,
+        error=error,
+    )
+
+
+def _host(deployment: Deployment, plan: Plan, target: Target) -> HostStatus:
+    units = dict.fromkeys(step.unit for step in plan.steps if isinstance(step, Service))
+    ends = deployment.certificates[plan.host]
+    done, said = _ask(target, _LOOK.format(units=shlex.join(units)))
+    if not done:
+        return HostStatus(host=plan.host, error=said, certificate=ends)
+    found, packages = [], {}
+    for line in said.splitlines():
+        kind, _, rest = line.partition("|")
+        name, value, *more = rest.split("|")
+        if kind == "package":
+            packages[name] = value
+        elif kind == "unit":
+            # systemctl prints properties in its own order, the count among the two words
+            words = value.split()
+            restarts = next((int(word) for word in words if word.isdigit()), 0)
+            state, *sub = [word for word in words if not word.isdigit()] or ["unknown"]
+            found.append(
+                Unit(
+                    host=plan.host,
+                    name=name,
+                    up=state == "active",
+                    state=f"{state} ({' '.join(sub)})",
+                    since=more[0] if more else "",
+                    restarts=restarts,
+                )
+            )
+    return HostStatus(host=plan.host, error=None, certificate=ends, units=tuple(found), packages=packages)
+
+
+def _agents(target: Target, services: Sequence[str]) -> tuple[tuple[Agent, ...], str | None]:
+    done, said = _ask(target, python_on_host("status", {"cloud": CLOUD, "services": list(services)}))
+    lines = said.splitlines()
+    if not done:
+        return (), lines[-1] if lines else "no answer"
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
+    return tuple(sorted((Agent(**row) for row in rows), key=lambda a: (a.name, a.host))), None
+
+
+def _ask(target: Target, script: str) -> tuple[bool, str]:
+    try:
+        done = subprocess.run(
+            [*ssh_command(target), "bash -s"],
+            input=script,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"no answer within {_PATIENCE:.0f} s"
+    words = done.stdout.strip()
+    return done.returncode == 0, words if done.returncode == 0 else (words.splitlines() or ["no answer"])[-1]

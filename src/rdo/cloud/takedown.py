@@ -1,0 +1,156 @@
+"""Taking a cloud down: what its plans put on hosts is taken off again, in the other direction.
+
+What the cloud knows (databases, images, volumes, keys) stays, so that ``up`` brings it back, unless it is to
+go too. Packages of ours are removed; those of the platform stay, stopped, since others may use them.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from rdo.cloud.deployment import Deployment
+from rdo.cloud.operations import sql_text
+from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Part, Plan, Script, Service, Target
+from rdo.cloud.roles.repository import REPOSITORY_FILES
+from rdo.cloud.verify import ssh_command
+from rdo.common.errors import RdoError
+
+_PATIENCE = 900.0
+_MACHINES = """
+for machine in $(virsh -q list --all --name 2>/dev/null | grep '^instance-'); do
+    virsh -q destroy "$machine" 2>/dev/null || true
+done
+"""
+#: What services keep below these places is the cloud's data.
+_DATA = (
+    "/etc/keystone/fernet-keys",
+    "/etc/keystone/credential-keys",
+    "/etc/ceph/ceph.client.admin.keyring",
+    "/var/lib/ceph/mon/ceph-*",
+    "/var/lib/ceph/mgr/ceph-*",
+    "/var/lib/ceph/osd/ceph-*",
+    "/var/lib/glance/images",
+    "/var/lib/nova/instances",
+    "/var/lib/nova/.ssh",
+    "/var/lib/ovn/*.db",
+    "/var/lib/rabbitmq/mnesia",
+    "/var/lib/rdo-cloud",
+    "/var/cache/rdo-cloud",
+)
+# On hosts whose platform is no RPM distribution a name of EL's stands for what is no package of ours.
+_PACKAGES = """
+ours=$(dnf -q repoquery --installed --qf '%{name} %{from_repo}\\n' | sed -n 's/ rdo-.*//p' | sort -u)
+[ -z "$ours" ] || dnf -y -q remove --noautoremove $ours || exit 1
+"""
+
+
+class Removal(Part):
+    """What is done on one host, in order; each a line for a person."""
+
+    host: str
+    actions: tuple[str, ...]
+
+
+def removals(deployment: Deployment, *, data: bool) -> list[Removal]:
+    """Return what :func:`take_down` does on each host, to be shown before it is done."""
+    found = []
+    for plan in deployment.plans:
+        actions = [f"stop and disable {unit}" for unit in _units(plan)]
+        actions += [f"undo {step.title!r}" for step in _undone(plan)]
+        actions += [f"remove {path}" for path in _paths(plan)]
+        actions.append("remove all packages that came from RDO's repository")
+        if data:
+            actions += [f"drop the database {step.name}" for step in _databases(plan)]
+            actions += [f"remove {path}, if it is there" for path in _DATA]
+        found.append(Removal(host=plan.host, actions=tuple(actions)))
+    return found
+
+
+def take_down(deployment: Deployment, *, data: bool, report: Callable[[str], None] | None = None) -> None:
+    """Stop everything that the plans start and take off what they put on hosts; run again, it goes on.
+
+    :param data: the cloud's data goes as well, and its passwords and certificates here
+    :param report: told of each host when it is done
+    :raises RdoError: a host could not be reached, or something on it failed; the others are done
+    """
+    # hosts of machines before the controller, which they would miss
+    rows = [*zip(deployment.plans, deployment.targets, strict=True)]
+    rows.sort(key=lambda row: row[1] == deployment.controller)
+
+    def on(row: tuple[Plan, Target]) -> str | None:
+        plan, target = row
+        done = subprocess.run(
+            [*ssh_command(target), "bash -s"],
+            input=script_of(plan, data=data),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        if report is not None:
+            report(plan.host)
+        tail = "\n".join(done.stdout.strip().splitlines()[-10:])
+        return None if done.returncode == 0 else f"{plan.host}:\n{tail}"
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        failed = [said for said in pool.map(on, rows[:-1]) if said is not None]
+    if not failed and (said := on(rows[-1])) is not None:
+        failed.append(said)
+    if failed:
+        raise RdoError(
+            "\n".join(failed), hint="Run it again when the cause is mended; it goes on from there."
+        )
+
+
+def script_of(plan: Plan, *, data: bool) -> str:
+    """Return the script that takes a plan off its host; what is off already doesn't matter to it."""
+    lines = ["set -u"]
+    if data:
+        sql = [f"DROP DATABASE IF EXISTS `{step.name}`;" for step in _databases(plan)]
+        for user, client in sorted({(step.user, c) for step in _databases(plan) for c in step.clients}):
+            sql.append(f"DROP USER IF EXISTS {sql_text(user)}@{sql_text(client)};")
+        if sql:
+            # sessions of services that still run would hold the databases
+            kill = [f"KILL USER {sql_text(user)};" for user in sorted({s.user for s in _databases(plan)})]
+            stop = [unit for unit in _units(plan) if unit.startswith(("openstack-", "neutron-"))]
+            lines.append(f"systemctl stop {shlex.join(stop)} 2>/dev/null || true" if stop else "true")
+            lines.append(f"mariadb --force <<'SQL' 2>/dev/null || true\n{chr(10).join([*kill, *sql])}\nSQL")
+    lines.append(_MACHINES)
+    for unit in _units(plan):
+        lines.append(f"systemctl disable --quiet --now {shlex.quote(unit)} 2>/dev/null || true")
+    for step in _undone(plan):
+        lines.append(f"(\n{step.undo}\n) || exit 1")
+    # Packages first, so that their scriptlets find their configuration; then what no package owns.
+    lines.append(_PACKAGES)
+    lines += [f"rm -f {shlex.quote(path)}" for path in _paths(plan)]
+    if data:
+        lines.append(f"rm -rf {' '.join(_DATA)}")
+    lines.append("systemctl daemon-reload")
+    return "\n".join(lines) + "\n"
+
+
+def _units(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(step.unit for step in reversed(plan.steps) if isinstance(step, Service)))
+
+
+def _undone(plan: Plan) -> list[Script]:
+    return [step for step in reversed(plan.steps) if isinstance(step, Script) and step.undo]
+
+
+def _databases(plan: Plan) -> list[Database]:
+    return [step for step in plan.steps if isinstance(step, Database)]
+
+
+def _paths(plan: Plan) -> Sequence[str]:
+    # rdo-release owns its files, and takes them along
+    return [
+        path for step in reversed(plan.steps) if (path := _path(step)) and step.id not in REPOSITORY_FILES
+    ]
+
+
+def _path(step: AnyStep) -> str | None:
+    return step.path if isinstance(step, File | Config | Link | Script) else None

@@ -1,0 +1,215 @@
+"""A whole cloud as an operator has one: put up through faults, changed, enlarged, used, taken down."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rdo.cloud.testhosts.processes import ProcessIdentity
+from tests.installation import Installation, Running, shared_cache
+
+# On a machine with an empty cache all packages of the seven services are built first.
+pytestmark = pytest.mark.timeout(3600)
+
+NAME, SECOND = "cloud", "cloud2"
+_DONE = re.compile(r"^cloud: (?P<title>.+) \(\d+\.\d s\)$", re.MULTILINE)
+
+
+@dataclass
+class World:
+    """An installation with a cloud on one test host."""
+
+    installation: Installation
+    report: dict[str, Any]
+    faults: list[str]
+
+    def on_host(self, script: str, host: str = NAME) -> str:
+        """Run a script on a host as root and return what it printed."""
+        done = self.installation.rdo("host", "shell", host, "--", "bash", "-c", script)
+        assert done.returncode == 0, f"exit {done.returncode} of {script}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def up(self, cloud: str | Path = NAME) -> dict[str, set[str]]:
+        """Run ``rdo cloud up`` and return the steps that changed something, by host."""
+        return _changed(self.installation.json("cloud", "up", str(cloud)))
+
+    def starts(self, host: str = NAME) -> dict[str, str]:
+        """Return when each service that runs was started, in microseconds since boot."""
+        names = "systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1"
+        shown = self.on_host(f"for u in $({names}); do echo $u $(systemctl show -P {_START} $u); done", host)
+        found = dict(line.split() for line in shown.splitlines())
+        # what is there for a moment, or for who looks
+        return {unit: when for unit, when in found.items() if not unit.startswith(("user@", "session-"))}
+
+    def restarted(self, before: dict[str, str], host: str = NAME) -> set[str]:
+        """Return the services that were started or stopped since."""
+        now = self.starts(host)
+        return {unit for unit in {*now, *before} if now.get(unit) != before.get(unit)}
+
+    def described(self) -> dict[str, Any]:
+        """Return the cloud's topology as it is kept."""
+        kept = self.installation.state / "clouds" / NAME / "cloud.json"
+        value: dict[str, Any] = json.loads(kept.read_text())
+        return value
+
+
+_START = "ActiveEnterTimestampMonotonic"
+
+
+def _changed(report: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for step in report["steps"]:
+        if step["changed"]:
+            found.setdefault(step["host"], set()).add(step["id"])
+    return found
+
+
+def _steps_done(running: Running) -> list[str]:
+    return [match["title"] for match in _DONE.finditer(running.messages.read_text())]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A cloud whose first ``up`` met a mirror that went away, a kill and a reboot at random steps."""
+    home = tmp_path_factory.mktemp("cloud") / "home"
+    installation = Installation.at(home, RDO_STORE=str(shared_cache() / "store"))
+    seed = random.SystemRandom().randrange(10**6)
+    chance = random.Random(seed)
+    faults = [f"seed {seed}"]
+
+    def interrupted(fault: str, ready: Callable[[Running], bool], strike: Callable[[Running], None]) -> str:
+        """Run ``up`` until a moment, do something to it, and return what it said to its end."""
+        running = installation.start("cloud", "up", "--allinone", "--on-test-host", "--name", NAME)
+        running.wait_until(lambda: ready(running), timeout=2400)
+        faults.append(f"{fault} after {len(_steps_done(running))} steps")
+        strike(running)
+        running.process.wait(timeout=600)
+        assert running.process.returncode != 0, f"{faults}\n{running.messages.read_text()}"
+        return running.messages.read_text()
+
+    def mirror_gone(_: Running) -> None:
+        record = json.loads((installation.state / "hosts/serving.json").read_text())
+        ProcessIdentity.from_json(record["process"]).send(signal.SIGKILL)
+
+    def killed(running: Running) -> None:
+        running.end(signal.SIGKILL, everybody=True)
+
+    def rebooted(_: Running) -> None:
+        assert installation.rdo("host", "reboot", NAME).returncode == 0
+
+    try:
+        said = interrupted("mirror gone", lambda r: "Package rdo-release" in _steps_done(r), mirror_gone)
+        assert f"On {NAME}, the step 'Packages of" in said, said
+        late = chance.randrange(5, 40)
+        interrupted("killed", lambda r: len(_steps_done(r)) >= late, killed)
+        later = chance.randrange(3, 30)
+        said = interrupted("rebooted", lambda r: len(_steps_done(r)) >= later, rebooted)
+        assert NAME in said
+        done = installation.rdo("cloud", "up", NAME, "--json", timeout=1200)
+        assert done.returncode == 0, f"{faults}\n{done.stdout}\n{done.stderr}"
+        yield World(installation, json.loads(done.stdout), faults)
+    finally:
+        installation.rdo("host", "destroy", "--all", "--yes")
+
+
+def test_second_up_changes_and_restarts_nothing(world: World) -> None:
+    starts = world.starts()
+    assert len(starts) > 20
+    assert world.up() == {}, world.faults
+    assert world.restarted(starts) == set()
+    planned = world.installation.json("cloud", "plan", NAME)
+    assert _changed(planned) == {}
+    assert len(planned["steps"]) > 100
+    assert world.on_host("systemctl is-system-running") == "running"
+
+
+def test_an_option_of_the_operator_restarts_what_reads_it_and_nothing_else(
+    world: World, tmp_path: Path
+) -> None:
+    # every JSON is YAML
+    file = tmp_path / "cloud.yaml"
+    options = {"neutron": {"DEFAULT": {"api_workers": 1}}, "cinder": {"DEFAULT": {"debug": True}}}
+    file.write_text(json.dumps(world.described() | {"options": options}))
+    starts = world.starts()
+    changed = {"neutron-configuration", "cinder-configuration", "httpd"}
+    changed |= {"neutron-rpc-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker"}
+    changed |= {"cinder-scheduler", "cinder-volume"}
+    planned = world.installation.json("cloud", "plan", str(file))
+    assert changed == _changed(planned)[NAME]
+    assert "debug = true" in json.dumps(planned)
+    assert world.restarted(starts) == set(), "a plan touches nothing"
+    assert world.up(file)[NAME] == changed
+    expected = {"apache2", *(f"openstack-{n}" for n in changed if n.startswith("cinder-"))}
+    expected |= {n for n in changed if n.startswith("neutron-")}
+    expected = {f"{n}.service" for n in expected if not n.endswith("-configuration")}
+    assert world.restarted(starts) == expected
+
+
+def test_secrets_are_nowhere_to_be_read(world: World) -> None:
+    folder = world.installation.state / "clouds" / NAME
+    secrets: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    assert len(secrets) > 15
+    texts = {str(log): log.read_text() for log in (folder / "logs").iterdir()}
+    assert texts
+    texts["the journal"] = world.on_host("journalctl --no-pager -o export")
+    texts["the plan"] = world.installation.rdo("cloud", "plan", NAME).stdout
+    texts["logs of services"] = world.on_host("cat /var/log/{keystone,glance,nova,neutron,cinder}/*.log")
+    assert [
+        (n, where) for n, value in secrets.items() for where, text in texts.items() if value in text
+    ] == []
+    readable = world.on_host("find /etc -type f -perm /o=r -print0 | xargs -0 cat")
+    assert [name for name, value in secrets.items() if value in readable] == []
+
+
+_LOGIN = r"""
+import re, requests
+session = requests.Session()
+session.verify = "/etc/pki/rdo/ca.crt"
+site = "https://{address}/dashboard"
+page = session.get(site + "/auth/login/").text
+token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
+form = dict(csrfmiddlewaretoken=token, username="admin", domain="Default", region="default")
+form["password"] = open("/root/.rdo-test").read()
+headers = dict(Referer=site + "/auth/login/")
+answer = session.post(site + "/auth/login/", data=form, headers=headers)
+print(answer.status_code, answer.url, "Sign Out" in answer.text)
+for path in ("/project/instances/", "/admin/hypervisors/"):
+    answer = session.get(site + path)
+    print(answer.status_code, answer.url.endswith(path))
+"""
+
+
+def test_dashboard_lets_the_administrator_in(world: World) -> None:
+    address = world.described()["hosts"][0]["address"]
+    world.on_host('umask 077; . /root/keystonerc_admin; printf %s "$OS_PASSWORD" >/root/.rdo-test')
+    program = _LOGIN.replace("{address}", address)
+    shown = world.on_host(f"python3 - <<'PROGRAM'\n{program}\nPROGRAM\nrm /root/.rdo-test").splitlines()
+    assert shown[0].startswith("200 ") and shown[0].endswith(" True"), shown
+    assert shown[1:] == ["200 True", "200 True"]
+
+
+def test_a_host_joins_and_the_others_are_only_told(world: World) -> None:
+    starts = world.starts()
+    added = world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
+    changed = _changed(added)
+    told = {"names", "nova-hosts"}
+    assert {step for step in changed[NAME] if not step.startswith("migration-")} == told
+    assert "nova-compute" in changed[SECOND]
+    assert world.restarted(starts) == set()
+    assert world.up() == {}
+
+
+def test_it_does_what_clouds_are_for(world: World) -> None:
+    done = world.installation.rdo("cloud", "verify", NAME, "--json", timeout=1200)
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert {name: check for name, check in checks.items() if not check["ok"]} == {}
+    assert {"server", "metadata", "ping", "ssh", "elsewhere", "migration", "live", "refusal"} <= checks.keys()
+    assert done.returncode == 0
