@@ -6,6 +6,7 @@ import json
 import random
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from rdo.cloud.testhosts.network import Network
 from rdo.cloud.testhosts.processes import ProcessIdentity
+from rdo.common.paths import Paths
 from tests.installation import Installation, Running, shared_cache
 
 # On a machine with an empty cache all packages of the seven services are built first.
@@ -141,7 +144,7 @@ def test_an_option_of_the_operator_restarts_what_reads_it_and_nothing_else(
     starts = world.starts()
     changed = {"neutron-configuration", "cinder-configuration", "httpd"}
     changed |= {"neutron-rpc-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker"}
-    changed |= {"cinder-scheduler", "cinder-volume"}
+    changed |= {"neutron-ovn-metadata-agent", "cinder-scheduler", "cinder-volume"}
     planned = world.installation.json("cloud", "plan", str(file))
     assert changed == _changed(planned)[NAME]
     assert "debug = true" in json.dumps(planned)
@@ -213,3 +216,60 @@ def test_it_does_what_clouds_are_for(world: World) -> None:
     assert {name: check for name, check in checks.items() if not check["ok"]} == {}
     assert {"server", "metadata", "ping", "ssh", "elsewhere", "migration", "live", "refusal"} <= checks.keys()
     assert done.returncode == 0
+
+
+def test_ports_that_hosts_need_of_each_other_are_closed_to_others(world: World) -> None:
+    address = world.described()["hosts"][0]["address"]
+    network = Network.of(Paths.from_environment(world.installation.environment))
+    reached = {}
+    for port in (443, 5000, 6080, 8774, 9696, 3300, 3306, 5671, 6641, 6642, 8775):
+        look = f"timeout 5 bash -c '</dev/tcp/{address}/{port}'"
+        # the bridge's namespace is outside of all hosts
+        done = subprocess.run(
+            ["ip", "netns", "exec", network.namespace, "bash", "-c", look], capture_output=True, check=False
+        )
+        reached[port] = done.returncode == 0
+        inside = world.on_host(f"{look} && echo open || true", SECOND)
+        assert inside == "open", f"{port} from the other host"
+    assert reached == {port: port in (443, 5000, 6080, 8774, 9696) for port in reached}
+
+
+def test_status_says_what_is_down(world: World) -> None:
+    found = world.installation.json("cloud", "status", NAME)
+    assert found["down"] == []
+    names = {agent["name"] for agent in found["agents"]}
+    assert {"nova-compute", "nova-scheduler", "cinder-volume", "OVN Controller agent"} <= names
+    assert {host["host"] for host in found["hosts"]} == {NAME, SECOND}
+    world.on_host("systemctl stop openstack-nova-scheduler")
+    found = world.installation.json("cloud", "status", NAME, status=1)
+    assert [line for line in found["down"] if "openstack-nova-scheduler is inactive" in line]
+    assert world.up() == {NAME: {"nova-scheduler"}}
+    assert world.installation.json("cloud", "status", NAME)["down"] == []
+
+
+def test_taken_down_it_leaves_nothing_but_data_and_comes_back_with_it(world: World) -> None:
+    client = "openstack --os-cloud rdo"
+    image = f"echo data >/tmp/image; {client} image create --file /tmp/image kept"
+    world.on_host(f"{client} project create kept && {image}")
+    shown = world.installation.rdo("cloud", "down", NAME)
+    assert shown.returncode == 0
+    assert "Nothing was done." in shown.stdout
+    assert world.installation.json("cloud", "status", NAME)["down"] == []
+
+    done = world.installation.rdo("cloud", "down", NAME, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for host in (NAME, SECOND):
+        units = world.on_host("systemctl list-units --type=service --state=running --plain --no-legend", host)
+        left = "openstack|neutron|apache2|mariadb|rabbitmq|memcached|ovn|openvswitch|libvirtd|ceph-"
+        assert re.findall(f"^(?:{left}).*", units, re.MULTILINE) == []
+        assert world.on_host("rpm -qa '*openstack*' rdo-release", host) == ""
+        names = ("50-rdo.conf", "keystonerc_admin", "clouds.yaml", "rdo*.repo")
+        look = " -o ".join(f"-name '{name}'" for name in names)
+        assert world.on_host(f"find /etc /root {look}", host) == ""
+        assert world.on_host("nft list tables", host) == ""
+        assert "rdo:" not in world.on_host("cat /etc/hosts", host)
+
+    world.up()
+    assert world.on_host(f"{client} project show kept -f value -c name") == "kept"
+    assert world.on_host(f"{client} image save kept --file /tmp/again; cat /tmp/again") == "data"
+    assert world.up() == {}

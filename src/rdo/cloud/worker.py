@@ -12,6 +12,7 @@ import json  # noqa: E402 - gevent must patch first
 import logging  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
@@ -29,8 +30,11 @@ from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
 from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
 from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
 from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 
 _HOLDS = re.compile(r"rdo-holds:(\d+)")
+_PATIENCE = 180
+"""Seconds for all guards of a host; what has not been told by then is taken not to hold."""
 _SIDE_BY_SIDE = 4
 """How many groups of steps, and how many guards, run at once on a host."""
 
@@ -46,11 +50,18 @@ class _Node:
         self.failed = False
         self.known: dict[str, bool] = {}
 
-    def run(self, script: str) -> tuple[bool, str]:
-        """Run a script on the host; return whether it succeeded, and what it said."""
+    def run(self, script: str, timeout: int | None = None) -> tuple[bool, str]:
+        """Run a script on the host; return whether it succeeded, and what it said.
+
+        :param timeout: seconds after which it has failed; the script itself may go on
+        """
         try:
             # a local name would end as the process's argument; standard input shows nobody anything
-            ok, output = self.host.run_shell_command(StringCommand("bash", "-s"), _stdin=script)
+            ok, output = self.host.run_shell_command(
+                StringCommand("bash", "-s"), _stdin=script, _timeout=timeout
+            )
+        except TimeoutError:
+            return False, f"{self.plan.host} has not answered within {timeout} s"
         except (PyinfraError, OSError, EOFError) as error:
             return False, f"{self.plan.host} does not answer: {error}"
         return ok, str(output.output)
@@ -66,7 +77,7 @@ class _Node:
                 f"rdo_ask\n{{ (\n{self.scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
                 f" [ $? -ne 0 ] || echo rdo-holds:{number}; }} &"
             )
-        _, said = self.run("\n".join([*lines, "wait", ""]))
+        _, said = self.run("\n".join([*lines, "wait", ""]), timeout=_PATIENCE)
         held = {int(number) for number in _HOLDS.findall(said)}
         return {step.id: number in held for number, step in enumerate(steps)}
 
@@ -161,9 +172,9 @@ class _Node:
         )
         print(result.model_dump_json(), file=self.results, flush=True)
         state = "failed" if not ok else "changed" if changed else "held"
-        print(
-            f"{self.plan.host} {step.id} {state} {seconds:.2f} s {error or ''}", file=sys.stderr, flush=True
-        )
+        now = time.strftime("%H:%M:%S", time.gmtime())
+        line = f"{now} {self.plan.host} {step.id} {state} {seconds:.2f} s {error or ''}".rstrip()
+        print(line, file=sys.stderr, flush=True)
 
     def masked(self, text: str) -> str:
         """Hide secrets that a program on the host may have printed."""
@@ -178,6 +189,8 @@ def _strict(scripts: Scripts) -> str:
 
 def work() -> int:
     """Read a job from standard input, do it, and return the exit status."""
+    # A second run must not meet what a first one still does whose command was killed.
+    die_with_parent(signal.SIGTERM)
     job = json.load(sys.stdin)
     # Standard output carries results alone; whatever a library prints goes to the log.
     results = os.fdopen(os.dup(1), "w")

@@ -20,6 +20,8 @@ from rdo.cloud.topology import Role, in_url
 #: service -> its pool
 POOLS = {"glance": "images", "cinder": "volumes", "nova": "vms"}
 CONFIG = "/etc/ceph/ceph.conf"
+# Where no monitor runs it would try for five minutes.
+_CEPH = "ceph --connect-timeout 5"
 
 
 def secret_uuid(node: Node, client: str) -> str:
@@ -101,7 +103,7 @@ def _server(node: Node) -> Iterator[AnyStep]:
         group="ceph",
         unit=f"ceph-mon@{host}",
         restart_after=("ceph-server-packages",),
-        ready=SecretStr("timeout 10 ceph --connect-timeout 5 -s"),
+        ready=SecretStr(f"timeout 10 {_CEPH} -s"),
     )
     yield Script(
         id="ceph-manager-store",
@@ -145,13 +147,13 @@ def _server(node: Node) -> Iterator[AnyStep]:
         group="ceph",
         unit="ceph-osd@0",
         restart_after=("ceph-server-packages",),
-        ready=SecretStr("ceph osd stat | grep -q ' 1 up'"),
+        ready=SecretStr(f"{_CEPH} osd stat | grep -q ' 1 up'"),
     )
     yield _pools(node)
 
 
 def _pools(node: Node) -> Script:
-    make, look = [], ["set -e", "rdo_pools=$(ceph osd pool ls)"]
+    make, look = [], ["set -e", f"rdo_pools=$({_CEPH} osd pool ls)"]
     users = _users(node)
     for service in users:
         pool = POOLS[service]
@@ -168,7 +170,7 @@ def _pools(node: Node) -> Script:
         keyring = f"[client.{service}]\\n\\tkey = {key(node, service)}\\n"
         keyring += f'\\tcaps mon = \\"profile rbd\\"\\n\\tcaps osd = \\"{rights}\\"\\n'
         make.append(f'printf "{keyring}" | ceph auth import -i -')
-        look.append(f'test "$(ceph auth get-key client.{service})" = "{key(node, service)}"')
+        look.append(f'test "$({_CEPH} auth get-key client.{service})" = "{key(node, service)}"')
     return Script(
         id="ceph-pools",
         title="Pools and accounts of Ceph",
