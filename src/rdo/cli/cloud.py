@@ -32,6 +32,10 @@ _Host = Annotated[
 ]
 _Name = Annotated[str, typer.Option("--name", help="Name of a cloud without a file.")]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
+_Checks = Annotated[
+    bool,
+    typer.Option("--checks/--no-checks", help="Look at hosts first: platform, memory, ports, clock."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -57,6 +61,7 @@ def plan(
     cloud: _Cloud = None,
     release: _Release = None,
     diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show what changes in files.")] = True,
+    checks: _Checks = True,
     as_json: _Json = False,
 ) -> None:
     """Show the steps that would change something, and how files would; touches nothing on the hosts.
@@ -67,7 +72,7 @@ def plan(
     Examples: rdo cloud plan cloud.yaml; rdo cloud plan demo --no-diff
     """
     deployment = _deployment(cloud, release)
-    _print(_apply(deployment, dry_run=True), as_json, "would change", diff=diff)
+    _print(_apply(deployment, dry_run=True, checks=checks), as_json, "would change", diff=diff)
 
 
 @app.command()
@@ -80,6 +85,7 @@ def up(
     name: _Name = "demo",
     repository: Annotated[str | None, typer.Option(help="URL above the repositories, for --host.")] = None,
     release: _Release = None,
+    checks: _Checks = True,
     as_json: _Json = False,
 ) -> None:
     """Put a cloud up from the published repository; run again, it changes nothing.
@@ -118,7 +124,7 @@ def up(
         cloud = name
     deployment = _deployment(cloud, release)
     remember(paths, deployment.site.cloud)
-    _print(_apply(deployment, dry_run=False), as_json, "changed")
+    _print(_apply(deployment, dry_run=False, checks=checks), as_json, "changed")
 
 
 @app.command()
@@ -127,6 +133,7 @@ def add(
     cloud: _Cloud = None,
     on_test_host: Annotated[bool, typer.Option("--on-test-host", help="A test host, made for it.")] = False,
     host: Annotated[str | None, typer.Option("--host", help="Where it is, [user@]address.")] = None,
+    checks: _Checks = True,
     as_json: _Json = False,
 ) -> None:
     """Let a further host join a cloud, for virtual machines; the others are only told of it.
@@ -168,7 +175,7 @@ def add(
         )
     remember(paths, described)
     joining = _describe(paths, described, None).joining(name)
-    _print(_apply(joining, dry_run=False), as_json, "changed")
+    _print(_apply(joining, dry_run=False, checks=checks), as_json, "changed")
 
 
 @app.command()
@@ -338,10 +345,13 @@ def _cloud(paths: Paths, name: str | None) -> Cloud:
     return recall(paths, name)
 
 
-def _apply(deployment: Deployment, *, dry_run: bool) -> ApplyReport:
+def _apply(deployment: Deployment, *, dry_run: bool, checks: bool) -> ApplyReport:
     from rdo.cli.show import progress
     from rdo.cloud.deployment import put_up
+    from rdo.cloud.preflight import check
 
+    if checks:
+        check(deployment)
     with progress() as report, report.task(deployment.name, deployment.steps) as task:
 
         def tell(step: StepResult) -> None:

@@ -42,6 +42,7 @@ class Deployment:
     targets: Sequence[Target]
     folder: Path
     certificates: Mapping[str, datetime]
+    authority: Authority
 
     @property
     def name(self) -> str:
@@ -133,6 +134,7 @@ def describe(
         plans=made,
         targets=[_target(host.name, cloud, known) for host in cloud.hosts],
         folder=folder,
+        authority=authority,
         certificates={host.name: authority.host(host.name, host.address).ends for host in cloud.hosts},
     )
 

@@ -1,0 +1,121 @@
+"""What can be wrong with hosts before anything is changed on them: all of it is said at once.
+
+Hosts are asked side by side, one command each: whether they answer, what they run, how much memory and disk
+they have, what their clock says, whether a port that the plan needs is another program's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from rdo.cloud.deployment import Deployment
+from rdo.cloud.plan import Target
+from rdo.cloud.roles import firewall
+from rdo.cloud.roles.node import Node
+from rdo.cloud.topology import Host, Role
+from rdo.cloud.verify import ssh_command
+from rdo.common.errors import InputError
+
+_PATIENCE = 30.0
+_SKEW = 5.0
+"""Seconds that a clock may be off: tokens and certificates of the future are refused."""
+#: MiB of memory that a role takes at least, measured as PSS of an idle cloud, machines apart
+_MEMORY = {Role.CONTROLLER: 3584, Role.COMPUTE: 768, Role.NETWORK: 256, Role.STORAGE: 1024}
+_DISK = 4
+"""GiB for packages, logs and databases; a small Ceph takes its size besides."""
+
+_LOOK = """
+. /etc/os-release
+echo "platform|$ID|${VERSION_ID%%.*}|$ID_LIKE"
+echo "time|$(date +%s.%N)"
+echo "memory|$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)"
+echo "disk|$(df --output=avail -BG /var/lib | tail -1 | tr -dc 0-9)"
+echo "marked|$(test -e /etc/pki/rdo/host.crt && echo yes)"
+ss -Hltnp | awk '{print "port|" $4 "|" $6}'
+"""
+
+
+def check(deployment: Deployment) -> None:
+    """Look at all hosts of a deployment.
+
+    :raises InputError: what is wrong with them, a line each
+    """
+    cloud = deployment.site.cloud
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        wrong = pool.map(
+            lambda row: _check(deployment, row[0], row[1]),
+            zip(cloud.hosts, deployment.targets, strict=True),
+        )
+        lines = [line for found in wrong for line in found]
+    if lines:
+        raise InputError(
+            "\n".join(lines), hint="Nothing was changed. --no-checks goes on all the same, at your own risk."
+        )
+
+
+def _check(deployment: Deployment, host: Host, target: Target) -> list[str]:
+    began = time.time()
+    try:
+        done = subprocess.run(
+            [*ssh_command(target), "bash -s"],
+            input=_LOOK,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return [f"{host.name} does not answer within {_PATIENCE:.0f} s."]
+    if done.returncode != 0:
+        words = done.stderr.strip().splitlines() or ["no answer"]
+        return [f"{host.name} can't be reached over SSH: {words[-1]}"]
+    return judge(deployment, host, done.stdout, began=began, ended=time.time())
+
+
+def judge(deployment: Deployment, host: Host, said: str, *, began: float, ended: float) -> list[str]:
+    """Return what is wrong with a host by what it said of itself.
+
+    :param began: seconds since 1970 when it was asked
+    :param ended: when it had answered
+    """
+    rows = [line.split("|") for line in said.splitlines()]
+    facts = {row[0]: row[1:] for row in rows if row[0] != "port"}
+    wrong = []
+    name, version, like = (*facts["platform"], "", "")[:3]
+    platform = deployment.site.repository.platform
+    if not _fits(platform, name, version, like):
+        wrong.append(f"{host.name} runs {name} {version}, and the cloud's packages are for {platform}.")
+    now = float(facts["time"][0])
+    off = max(began - now, now - ended, 0.0)
+    if off > _SKEW:
+        wrong.append(f"{host.name}'s clock is off by {off:.0f} s.")
+    memory, wanted = int(facts["memory"][0]), sum(_MEMORY[role] for role in host.roles)
+    if memory < wanted:
+        wrong.append(f"{host.name} has {memory} MiB of memory; its roles take {wanted}.")
+    # what is there already has its room
+    if facts["marked"][0] == "yes":
+        return wrong
+    room = _DISK
+    if Role.STORAGE in host.roles and deployment.site.cloud.uses_ceph:
+        room += deployment.site.cloud.storage.size
+    if (disk := int(facts["disk"][0])) < room:
+        wrong.append(f"{host.name} has {disk} GiB left below /var/lib; {room} are needed.")
+    node = Node(deployment.site, host, deployment.credentials, deployment.authority)
+    ports = {int(port) for port in [*firewall.public(node), *firewall.internal(node)] if port.isdigit()}
+    taken = {}
+    for row in rows:
+        if row[0] == "port" and (port := int(row[1].rpartition(":")[2])) in ports:
+            # users:(("nginx",pid=7,fd=6))
+            program = row[2].partition('"')[2].partition('"')[0] if len(row) > 2 else ""
+            taken[port] = program or "another program"
+    wrong += [f"{host.name}: port {port} is taken by {program}." for port, program in sorted(taken.items())]
+    return wrong
+
+
+def _fits(platform: str, name: str, version: str, like: str) -> bool:
+    if platform.startswith("el"):
+        return version == platform[2:] and "rhel" in (name, *like.split())
+    # debian13, and what is like it
+    return platform.partition("-")[0] == f"{name}{version}"

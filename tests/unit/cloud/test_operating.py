@@ -1,0 +1,146 @@
+"""What is done with a cloud beside putting it up: looked at first, joined, closed, taken down."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rdo.cloud.allinone import compute_at, with_compute
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.deployment import Deployment
+from rdo.cloud.pki import Authority
+from rdo.cloud.plan import Plan, Target
+from rdo.cloud.preflight import judge
+from rdo.cloud.roles import plans
+from rdo.cloud.takedown import removals, script_of
+from rdo.cloud.topology import Cloud, Host, Repository, Role, Site
+from rdo.common.errors import InputError
+
+ONE = Host(name="one", address=ip_address("192.0.2.10"))
+TWO = Host(name="two", address=ip_address("192.0.2.11"), roles=(Role.COMPUTE,))
+
+
+def deployment(folder: Path, *hosts: Host, platform: str = "debian13", **fields: Any) -> Deployment:
+    site = Site(
+        cloud=Cloud(hosts=hosts, **fields),
+        repository=Repository(
+            series="2026.1", platform=platform, server="http://192.0.2.1", public_key="KEY"
+        ),
+    )
+    credentials, authority = Credentials(folder / "passwords.json"), Authority(folder / "pki")
+    return Deployment(
+        site=site,
+        credentials=credentials,
+        plans=plans(site, credentials, authority),
+        targets=[Target(host=host.name) for host in hosts],
+        folder=folder,
+        certificates={},
+        authority=authority,
+    )
+
+
+def content(plan: Plan, step: str) -> str:
+    found = next(one for one in plan.steps if one.id == step)
+    text: str = found.content.get_secret_value()  # type: ignore[union-attr]  # it is a file
+    return text
+
+
+def test_internal_ports_are_for_the_clouds_hosts(tmp_path: Path) -> None:
+    first, second = deployment(tmp_path, ONE, TWO).plans
+    rules = content(first, "firewall-rules")
+    accepted = rules.index("ip saddr { 192.0.2.10, 192.0.2.11 } accept")
+    refused = re.search(r"tcp dport \{ ([^}]*) \} reject", rules)
+    assert refused and accepted < refused.start()
+    assert {"3306", "5671", "6641-6642", "8775", "3300"} <= set(refused[1].split(", "))
+    public = re.search(r"tcp dport \{ ([^}]*) \} accept", rules)
+    assert public and public.start() < refused.start()
+    assert set(public[1].split(", ")) == {"80", "443", "5000", "6080", "8774", "8776", "8778", "9292", "9696"}
+    other = content(second, "firewall-rules")
+    assert "tcp dport { 443" not in other and "16514" in other
+    (closed,) = deployment(tmp_path, ONE, firewall=False).plans
+    assert not any(step.id.startswith("firewall") for step in closed.steps)
+
+
+def test_who_joins_gets_a_whole_plan_and_the_others_what_is_about_hosts(tmp_path: Path) -> None:
+    first, second = deployment(tmp_path, ONE, TWO).joining("two").plans
+    told = {step.id for step in first.steps if not step.id.startswith("migration-")}
+    assert told == {"names", "nova-hosts", "firewall-rules", "firewall", "firewalld"}
+    assert "nova-compute" in {step.id for step in second.steps}
+
+
+def test_one_of_the_same_name_or_address_cannot_join() -> None:
+    cloud = Cloud(hosts=(ONE,))
+    joined = with_compute(cloud, compute_at("two", "root@192.0.2.11"))
+    assert [(h.name, h.roles) for h in joined.hosts][1] == ("two", (Role.COMPUTE,))
+    with pytest.raises(InputError, match="name one is used twice"):
+        with_compute(cloud, compute_at("one", "192.0.2.11"))
+    with pytest.raises(InputError, match=r"address 192\.0\.2\.10 is used twice"):
+        with_compute(cloud, compute_at("two", "192.0.2.10"))
+    with pytest.raises(InputError, match=r"two, root@compute2\.example"):
+        compute_at("two", "root@compute2.example")
+
+
+HEALTHY = """\
+platform|debian|13|
+time|1000.5
+memory|16000
+disk|100
+marked|
+port|0.0.0.0:22|users:(("sshd",pid=1,fd=3))
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (HEALTHY, []),
+        (HEALTHY.replace("debian|13|", "centos|10|rhel fedora"), ["runs centos 10, and"]),
+        (HEALTHY.replace("time|1000", "time|900"), ["clock is off by 100 s"]),
+        (HEALTHY.replace("memory|16000", "memory|4000"), ["has 4000 MiB of memory; its roles take 5632"]),
+        (HEALTHY.replace("disk|100", "disk|7"), ["has 7 GiB left below /var/lib; 12 are needed"]),
+        (
+            HEALTHY + 'port|*:443|users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))\nport|[::1]:3306|\n',
+            ["port 443 is taken by nginx", "port 3306 is taken by another program"],
+        ),
+        # the cloud is there already: what listens and fills the disk is its own
+        (HEALTHY.replace("marked|", "marked|yes").replace("disk|100", "disk|1") + "port|*:443|\n", []),
+    ],
+)
+def test_what_is_wrong_with_a_host_is_said_at_once(tmp_path: Path, said: str, wrong: list[str]) -> None:
+    found = judge(deployment(tmp_path, ONE), ONE, said, began=1000.0, ended=1001.0)
+    assert len(found) == len(wrong)
+    for line in wrong:
+        assert any(line in one for one in found), found
+
+
+def test_el_is_known_by_what_it_is_like(tmp_path: Path) -> None:
+    cloud = deployment(tmp_path, ONE, platform="el10")
+    said = HEALTHY.replace("debian|13|", "rocky|10|rhel centos fedora")
+    assert judge(cloud, ONE, said, began=1000.0, ended=1001.0) == []
+
+
+def test_what_was_put_on_is_taken_off_in_the_other_direction(tmp_path: Path) -> None:
+    made = deployment(tmp_path, ONE)
+    script = script_of(made.plans[0], data=False)
+    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    order = [script.index(text) for text in ("openstack-nova-compute", "now httpd", "now mariadb", "dnf -y")]
+    assert order == sorted(order)
+    assert "/etc/nova/nova.conf.d/50-rdo.conf" in script
+    assert "DROP DATABASE" not in script and "/var/lib/ceph" not in script
+
+    script = script_of(made.plans[0], data=True)
+    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "DROP DATABASE IF EXISTS `nova_cell0`;" in script and "/var/lib/ceph/osd/ceph-*" in script
+    assert script.index("DROP DATABASE") < script.index("now mariadb")
+    secrets = made.credentials.values()
+    assert [value for value in secrets if value in script] == []
+    (shown,) = removals(made, data=True)
+    assert "drop the database cinder" in shown.actions
+    assert "stop and disable httpd" in shown.actions
