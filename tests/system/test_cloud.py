@@ -218,6 +218,24 @@ def test_it_does_what_clouds_are_for(world: World) -> None:
     assert done.returncode == 0
 
 
+def test_passwords_and_certificates_are_made_anew(world: World) -> None:
+    folder = world.installation.state / "clouds" / NAME
+    old: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    done = world.installation.rdo("cloud", "rotate", NAME, "--passwords", "--certificates", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    new: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    changed = {name for name, value in old.items() if new[name] != value}
+    assert changed == {name for name in old if not name.startswith("ceph_")}
+    for host in (NAME, SECOND):
+        held = world.on_host("find /etc /root -type f -size -1M -print0 | xargs -0 cat | tr -d '\\0'", host)
+        assert [name for name in changed if old[name] in held] == []
+    assert world.installation.json("cloud", "status", NAME)["down"] == []
+    client = "openstack --os-cloud rdo"
+    for what in ("network", "server", "volume", "image"):
+        world.on_host(f"{client} {what} list")
+    assert world.up() == {}
+
+
 def test_ports_that_hosts_need_of_each_other_are_closed_to_others(world: World) -> None:
     address = world.described()["hosts"][0]["address"]
     network = Network.of(Paths.from_environment(world.installation.environment))

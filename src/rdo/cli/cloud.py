@@ -179,6 +179,40 @@ def add(
 
 
 @app.command()
+def rotate(
+    cloud: _Cloud,
+    passwords: Annotated[bool, typer.Option("--passwords", help="Make all passwords anew.")] = False,
+    certificates: Annotated[
+        bool, typer.Option("--certificates", help="Make the hosts' certificates and keys anew.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Make passwords or certificates anew and put them in force. What reads them restarts; machines run on.
+
+    The keys of Ceph's clients and the authority stay. An interrupted run is finished by `rdo cloud up`.
+
+    Examples: rdo cloud rotate demo --passwords; rdo cloud rotate demo --passwords --certificates --yes
+    """
+    from rdo.common.errors import InputError
+
+    if not (passwords or certificates):
+        raise InputError("What is to be made anew?", hint="--passwords, --certificates, or both.")
+    deployment = _deployment(cloud, None)
+    if not yes:
+        what = ["passwords"] * passwords + ["hosts' certificates"] * certificates
+        names = deployment.credentials.names() if passwords else []
+        print(f"The {' and the '.join(what)} of {deployment.name} would be made anew. --yes does it.")
+        print(*names, sep="\n")
+        return
+    if passwords:
+        deployment.credentials.renew()
+    if certificates:
+        deployment.authority.renew()
+    _print(_apply(_deployment(cloud, None), dry_run=False, checks=True), as_json, "changed")
+
+
+@app.command()
 def verify(cloud: _Cloud, as_json: _Json = False) -> None:
     """Have a real client use the cloud. Exit status 1 where something doesn't work.
 

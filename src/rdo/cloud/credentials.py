@@ -30,6 +30,21 @@ class Credentials:
                 write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
         return SecretStr(known[name])
 
+    def renew(self) -> list[str]:
+        """Make all passwords anew, and return their names; the next ``up`` puts them in force.
+
+        What Ceph's clients have stays: machines that run use it, and its cluster is known by it.
+        """
+        with locked(self.path.with_suffix(".lock")):
+            known, names = self._read(), self.names()
+            known |= {name: secrets.token_hex(16) for name in names}
+            write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
+        return names
+
+    def names(self) -> list[str]:
+        """Return the names of what :meth:`renew` makes anew."""
+        return sorted(name for name in self._read() if not name.startswith("ceph_"))
+
     def values(self) -> list[str]:
         """Return all passwords that there are by now."""
         return sorted(self._read().values())

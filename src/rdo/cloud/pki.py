@@ -72,6 +72,14 @@ class Authority:
             known = self._known(name, address, authority)
             return known or self._issue(name, address, authority, signer)
 
+    def renew(self) -> list[str]:
+        """Forget the hosts' certificates, so that new ones are made; return their names."""
+        with locked(self.folder / ".lock"):
+            names = sorted(path.stem for path in self.folder.glob("*.crt") if path.stem != "ca")
+            for name in names:
+                (self.folder / f"{name}.crt").unlink()
+        return names
+
     def ssh_key(self, name: str) -> SshKey:
         """Return an SSH key of the cloud, which is made when it is asked for first.
 

@@ -27,3 +27,13 @@ def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"passwords\.json:1"):
         Credentials(path)["admin"]
     assert path.read_text() == '{"admin": '
+
+
+def test_renewed_passwords_are_others_but_for_cephs(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path / "passwords.json")
+    old = {name: credentials[name].get_secret_value() for name in ("admin", "nova_database", "ceph_nova")}
+    assert credentials.renew() == ["admin", "nova_database"]
+    again = Credentials(tmp_path / "passwords.json")
+    same = {name for name, value in old.items() if again[name].get_secret_value() == value}
+    assert same == {"ceph_nova"}
+    assert (tmp_path / "passwords.json").stat().st_mode & 0o777 == 0o600
