@@ -129,9 +129,9 @@ class World:
                 self.used.add(difference)
         return block
 
-    def openstack(self, *words: str) -> Any:
+    def openstack(self, command: str) -> Any:
         """Run the client as the administrator and return what it says as JSON."""
-        return json.loads(self.on_host(f". /root/admin-openrc\nopenstack {' '.join(words)} -f json"))
+        return json.loads(self.on_host(f". /root/admin-openrc\nopenstack {command} -f json"))
 
     def status_of(self, url: str, *headers: str) -> int:
         """Return the status that a URL is answered with on the host."""
@@ -195,14 +195,14 @@ def test_environment(world: World) -> None:
 
 def test_keystone(world: World) -> None:
     world.follow("Keystone")
-    assert world.openstack("token", "issue")["id"].startswith("gAAAA")
-    assert [entry["Name"] for entry in world.openstack("catalog", "list")] == ["keystone"]
-    assert {project["Name"] for project in world.openstack("project", "list")} == {"admin", "service"}
+    assert world.openstack("token issue")["id"].startswith("gAAAA")
+    assert [entry["Name"] for entry in world.openstack("catalog list")] == ["keystone"]
+    assert {project["Name"] for project in world.openstack("project list")} == {"admin", "service"}
 
 
 def test_glance(world: World) -> None:
     world.follow("Glance")
-    (image,) = world.openstack("image", "list")
+    (image,) = world.openstack("image list")
     assert (image["Name"], image["Status"]) == ("cirros", "active")
     world.on_host(f"cmp {IMAGE} /var/lib/glance/images/{image['ID']}")
     # and comes back out of it
@@ -215,7 +215,7 @@ def test_glance(world: World) -> None:
 def test_placement(world: World) -> None:
     world.follow("Placement")
     url = "http://controller:8778/resource_providers"
-    token = world.openstack("token", "issue")["id"]
+    token = world.openstack("token issue")["id"]
     assert world.status_of(url, f"X-Auth-Token: {token}") == 200
     assert world.status_of(url) == 401
 
@@ -224,7 +224,7 @@ def test_nova(world: World) -> None:
     world.follow("Nova")
     services = {service["Binary"]: service["State"] for service in world.openstack("compute service list")}
     assert services == {"nova-conductor": "up", "nova-scheduler": "up", "nova-compute": "up"}
-    (hypervisor,) = world.openstack("hypervisor", "list")
+    (hypervisor,) = world.openstack("hypervisor list")
     assert (hypervisor["Hypervisor Type"], hypervisor["State"]) == ("QEMU", "up")
     names = "mariadb -NBe 'SELECT name FROM placement.resource_providers'"
     assert world.on_host(names) == hypervisor["Hypervisor Hostname"]
@@ -256,7 +256,7 @@ login=http://controller/dashboard/auth/login/
 curl --fail --silent --cookie-jar $jar $login --output /dev/null
 token=$(awk '$6 == "csrftoken" {print $7}' $jar)
 curl --fail --silent --location --cookie $jar --cookie-jar $jar --referer $login $login \
-    --data-urlencode "csrfmiddlewaretoken=$token" --data username=admin --data domain=Default \
+    --data-urlencode "csrfmiddlewaretoken=$token" --data username=admin --data region=default \
     --data-urlencode "password=$admin_secret" --data-urlencode next=/dashboard/project/images
 rm $jar
 """
@@ -280,7 +280,8 @@ def test_first_machine(world: World) -> None:
 
 def test_host_is_well(world: World) -> None:
     assert world.on_host("systemctl is-system-running") == "running"
-    wrong = world.on_host("rpm -Va || true").splitlines()
+    # Without dependencies: those of what stands for Debian's packages are the test host's matter.
+    wrong = world.on_host("rpm -Va --nodeps || true").splitlines()
     # The one file of a package's that the guide writes to: where the repository is.
     assert [line for line in wrong if not line.endswith("c /etc/dnf/vars/rdoserver")] == []
     secrets = "\n".join(world.secrets().values())
@@ -294,8 +295,7 @@ def test_all_of_the_guide_was_done(world: World) -> None:
     assert stale == []
 
 
-def test_blocks_fit_together() -> None:
-    """Each is right by itself, and settings go to where the package of the chapter reads them."""
+def test_blocks_are_shell() -> None:
     for block in itertools.chain.from_iterable(chapters().values()):
         done = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True, check=False)
         assert done.returncode == 0, block + done.stderr
