@@ -173,6 +173,9 @@ class Service(Data):
     provides: tuple[str, ...] = Field(default=(), description="further names of the main package")
     obsoletes: tuple[str, ...] = Field(default=(), description="what the main package takes the place of")
     directories: tuple[str, ...] = Field(default=(), description="further ones, the account's, 0750")
+    passable: tuple[str, ...] = Field(
+        default=(), description="the account's folders that others may pass through, but not list: 0711"
+    )
     config_directories: tuple[str, ...] = Field(default=(), description="below /etc/<project>, root's, 0750")
     files: tuple[PlacedFile, ...] = ()
     subpackages: tuple[Subpackage, ...] = ()

@@ -61,7 +61,7 @@ class _Writer:
         if self.service.of is None:
             self._account_and_folders()
         for folder in self.service.directories:
-            self.steps.folder(self.base, folder, self.user)
+            self._folder(folder)
         self._rights()
         self._httpd()
         self._placed_files()
@@ -200,10 +200,14 @@ class _Writer:
 
     # account, folders, logs
 
+    def _folder(self, path: str) -> None:
+        mode = "0711" if path in self.service.passable else "0750"
+        self.steps.folder(self.base, path, self.user, mode=mode)
+
     def _account_and_folders(self) -> None:
         for folder in (f"%{{_sharedstatedir}}/{self.project}", f"%{{_localstatedir}}/log/{self.project}"):
-            self.steps.folder(self.base, folder, self.user)
-        self.steps.folder(self.base, f"%{{_sharedstatedir}}/{self.project}/tmp", self.user)
+            self._folder(folder)
+        self._folder(f"%{{_sharedstatedir}}/{self.project}/tmp")
         name = self.draft.package
         if self.user != "root":
             self.steps.accounts(self.base, name, templates.sysusers(self.project, self.service, self.title))

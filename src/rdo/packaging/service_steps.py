@@ -55,10 +55,10 @@ class Steps:
             origin = f"%{{SOURCE{number}}}"
         self.install(f"install -p -D -m {mode} {origin} %{{buildroot}}{target}")
 
-    def folder(self, sub: Subpackage, path: str, user: str) -> None:
+    def folder(self, sub: Subpackage, path: str, user: str, *, mode: str = "0750") -> None:
         """Make a folder that is an account's own."""
         self.install(f"mkdir -p %{{buildroot}}{path}")
-        sub.files.append(f"%dir %attr(0750, {user}, {user}) {path}")
+        sub.files.append(f"%dir %attr({mode}, {user}, {user}) {path}")
 
     def scriptlet(self, sub: Subpackage, section: str, line: str) -> None:
         """Add a line to a package's scriptlet."""

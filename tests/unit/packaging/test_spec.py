@@ -382,6 +382,17 @@ def test_a_plugin_may_have_folders_of_its_own_as_well(tmp_path: Path) -> None:
     assert "mkdir -p %{buildroot}%{_sharedstatedir}/extra" in text
 
 
+def test_others_may_pass_through_folders_where_it_is_stated(tmp_path: Path) -> None:
+    state = "%{_sharedstatedir}/keystone"
+    service = {"directories": [f"{state}/own", f"{state}/through"], "passable": [state, f"{state}/through"]}
+    text = described("keystone", tmp_path, service=service).text
+    modes = {
+        path: mode
+        for mode, path in re.findall(rf"%attr\((\d+), keystone, keystone\) {re.escape(state)}(\S*)", text)
+    }
+    assert modes == {"": "0711", "/through": "0711", "/own": "0750", "/tmp": "0750"}
+
+
 def test_folders_may_have_another_name_than_the_project(tmp_path: Path) -> None:
     made = described("keystone", tmp_path, service={"folder": "stone", "units": ["keystone-status"]})
     assert "%config(noreplace) %attr(0640, root, stone) %{_sysconfdir}/stone/keystone.conf" in made.text
