@@ -6,7 +6,6 @@ they have, what their clock says, whether a port that the plan needs is another 
 
 from __future__ import annotations
 
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,9 +13,10 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Target
 from rdo.cloud.roles import firewall
 from rdo.cloud.roles.node import Node
+from rdo.cloud.ssh import run_on
 from rdo.cloud.topology import Host, Role
-from rdo.cloud.verify import ssh_command
 from rdo.common.errors import InputError
+from rdo.common.process import CommandError
 
 _PATIENCE = 30.0
 _SKEW = 5.0
@@ -58,17 +58,10 @@ def check(deployment: Deployment) -> None:
 def _check(deployment: Deployment, host: Host, target: Target) -> list[str]:
     began = time.time()
     try:
-        done = subprocess.run(
-            [*ssh_command(target), "bash -s"],
-            input=_LOOK,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        done = run_on(target, _LOOK, timeout=_PATIENCE)
+    except CommandError:
         return [f"{host.name} does not answer within {_PATIENCE:.0f} s."]
-    if done.returncode != 0:
+    if done.status != 0:
         words = done.stderr.strip().splitlines() or ["no answer"]
         return [f"{host.name} can't be reached over SSH: {words[-1]}"]
     return judge(deployment, host, done.stdout, began=began, ended=time.time())

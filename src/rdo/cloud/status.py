@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import shlex
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +14,8 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Plan, Service, Target
 from rdo.cloud.roles.node import CLOUD
-from rdo.cloud.verify import ssh_command
+from rdo.cloud.ssh import run_on
+from rdo.common.process import CommandError
 
 _PATIENCE = 60.0
 """Seconds that a host may take to answer."""
@@ -138,25 +138,17 @@ def _host(deployment: Deployment, plan: Plan, target: Target) -> HostStatus:
 
 def _agents(target: Target, services: Sequence[str]) -> tuple[tuple[Agent, ...], str | None]:
     done, said = _ask(target, python_on_host("status", {"cloud": CLOUD, "services": list(services)}))
-    lines = said.splitlines()
     if not done:
-        return (), lines[-1] if lines else "no answer"
-    rows = [json.loads(line) for line in lines if line.startswith("{")]
+        return (), said
+    rows = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     return tuple(sorted((Agent(**row) for row in rows), key=lambda a: (a.name, a.host))), None
 
 
 def _ask(target: Target, script: str) -> tuple[bool, str]:
     try:
-        done = subprocess.run(
-            [*ssh_command(target), "bash -s"],
-            input=script,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        done = run_on(target, script, timeout=_PATIENCE)
+    except CommandError:
         return False, f"no answer within {_PATIENCE:.0f} s"
-    words = done.stdout.strip()
-    return done.returncode == 0, words if done.returncode == 0 else (words.splitlines() or ["no answer"])[-1]
+    if done.status == 0:
+        return True, done.stdout.strip()
+    return False, ((done.stdout + done.stderr).strip().splitlines() or ["no answer"])[-1]

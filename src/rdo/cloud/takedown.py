@@ -7,7 +7,6 @@ go too. Packages of ours are removed; those of the platform stay, stopped, since
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,8 +14,9 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.operations import sql_text
 from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Part, Plan, Script, Service, Target
 from rdo.cloud.roles.repository import REPOSITORY_FILES
-from rdo.cloud.verify import ssh_command
+from rdo.cloud.ssh import run_on
 from rdo.common.errors import RdoError
+from rdo.common.process import CommandError
 
 _PATIENCE = 900.0
 _MACHINES = """
@@ -73,7 +73,7 @@ def take_down(deployment: Deployment, *, data: bool, report: Callable[[str], Non
     """Stop everything that the plans start and take off what they put on hosts; run again, it goes on.
 
     :param data: the cloud's data goes as well, and its passwords and certificates here
-    :param report: told of each host when it is done
+    :param report: told a line for each host that is done
     :raises RdoError: a host could not be reached, or something on it failed; the others are done
     """
     # hosts of machines before the controller, which they would miss
@@ -82,19 +82,14 @@ def take_down(deployment: Deployment, *, data: bool, report: Callable[[str], Non
 
     def on(row: tuple[Plan, Target]) -> str | None:
         plan, target = row
-        done = subprocess.run(
-            [*ssh_command(target), "bash -s"],
-            input=script_of(plan, data=data),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
+        try:
+            done = run_on(target, script_of(plan, data=data), timeout=_PATIENCE)
+        except CommandError as error:
+            return f"{plan.host}: {error}"
         if report is not None:
-            report(plan.host)
-        tail = "\n".join(done.stdout.strip().splitlines()[-10:])
-        return None if done.returncode == 0 else f"{plan.host}:\n{tail}"
+            report(f"{plan.host} is done")
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
+        return None if done.status == 0 else f"{plan.host}:\n{tail}"
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         failed = [said for said in pool.map(on, rows[:-1]) if said is not None]

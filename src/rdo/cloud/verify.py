@@ -9,6 +9,7 @@ from pathlib import Path
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
+from rdo.cloud.ssh import ssh_command
 from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file
@@ -105,14 +106,6 @@ def use(
     if not checks or checks[-1].name != "clear":
         raise VerificationError(f"On {target.host}, the verification ended early:\n{''.join(words[-15:])}")
     return checks
-
-
-def ssh_command(target: Target) -> list[str]:
-    """Return the OpenSSH command that reaches a host; what is run there follows."""
-    words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", target.user]
-    if target.ssh_config is not None:
-        words += ["-F", target.ssh_config]
-    return [*words, target.host]
 
 
 def _send(target: Target, image: Path) -> str:
