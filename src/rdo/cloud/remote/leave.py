@@ -2,7 +2,7 @@
 
 The job is JSON on descriptor 9: ``cloud`` (in clouds.yaml), ``host``, ``patience`` (seconds for one machine)
 and ``act``: ``look`` prints the machines on the host; ``free`` lets no further ones come and moves those that
-are there to other hosts; ``evacuate`` has the machines of a dead host started elsewhere; ``forget`` removes the
+are there to other hosts; ``evacuate`` has those of a dead host started elsewhere; ``forget`` removes the
 host's services. A line is printed for each machine; exit status 1 where one could not be moved.
 """
 
