@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,12 @@ _Host = Annotated[
 ]
 _Name = Annotated[str, typer.Option("--name", help="Name of a cloud without a file.")]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
+_AnswerFile = Annotated[
+    Path | None, typer.Option("--answer-file", help="Instead of a cloud's file: one of Packstack's.")
+]
+_Repository = Annotated[
+    str | None, typer.Option("--repository", help="URL above the repositories, for hosts without a file.")
+]
 _Checks = Annotated[
     bool,
     typer.Option("--checks/--no-checks", help="Look at hosts first: platform, memory, ports, clock."),
@@ -61,6 +68,9 @@ def plan(
     cloud: _Cloud = None,
     release: _Release = None,
     diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show what changes in files.")] = True,
+    answer_file: _AnswerFile = None,
+    name: _Name = "demo",
+    repository: _Repository = None,
     checks: _Checks = True,
     as_json: _Json = False,
 ) -> None:
@@ -71,7 +81,16 @@ def plan(
 
     Examples: rdo cloud plan cloud.yaml; rdo cloud plan demo --no-diff
     """
-    deployment = _deployment(cloud, release)
+    from rdo.common.errors import InputError
+    from rdo.common.paths import Paths
+
+    if answer_file is not None:
+        if cloud is not None:
+            raise InputError("A cloud's file and an answer file both say what the cloud is; one is enough.")
+        paths = Paths.from_environment()
+        deployment = _describe(paths, _from_answers(paths, answer_file, name, repository), release)
+    else:
+        deployment = _deployment(cloud, release)
     _print(_apply(deployment, dry_run=True, checks=checks), as_json, "would change", diff=diff)
 
 
@@ -83,7 +102,8 @@ def up(
     nodes: _Nodes = 1,
     host: _Host = None,
     name: _Name = "demo",
-    repository: Annotated[str | None, typer.Option(help="URL above the repositories, for --host.")] = None,
+    repository: _Repository = None,
+    answer_file: _AnswerFile = None,
     release: _Release = None,
     checks: _Checks = True,
     as_json: _Json = False,
@@ -97,6 +117,7 @@ def up(
         rdo cloud up --on-test-host --nodes 3 --name trio
         rdo cloud up cloud.yaml
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
+        rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
     """
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cli.show import progress
@@ -107,6 +128,11 @@ def up(
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
+    if answer_file is not None:
+        if cloud is not None or allinone or on_test_host:
+            raise InputError("An answer file says where the cloud is; it goes without another cloud's.")
+        remember(paths, _from_answers(paths, answer_file, name, repository))
+        cloud = name
     if cloud is None and not (allinone or on_test_host):
         raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
     if cloud is not None and (allinone or on_test_host):
@@ -391,6 +417,19 @@ def _deployment(name: str | None, release: str | None) -> Deployment:
 
     paths = Paths.from_environment()
     return _describe(paths, _cloud(paths, name), release)
+
+
+def _from_answers(paths: Paths, file: Path, name: str, repository: str | None) -> Cloud:
+    """Read an answer file, keep its passwords, and say what of it has no meaning here."""
+    from rdo.cloud.answerfile import read_answers
+    from rdo.cloud.credentials import Credentials
+
+    answers = read_answers(file, name=name, repository=repository)
+    for remark in answers.remarks:
+        print(remark, file=sys.stderr)
+    for kept in Credentials(paths.clouds / name / "passwords.json").preset(answers.passwords):
+        print(f"{name} has another password {kept} already, which stays.", file=sys.stderr)
+    return answers.cloud
 
 
 def _describe(paths: Paths, described: Cloud, release: str | None) -> Deployment:

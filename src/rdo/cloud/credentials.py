@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -40,6 +41,16 @@ class Credentials:
             known |= {name: secrets.token_hex(16) for name in names}
             write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
         return names
+
+    def preset(self, given: Mapping[str, SecretStr]) -> list[str]:
+        """Keep passwords from elsewhere, where there are none yet; return the names of those that differ."""
+        with locked(self.path.with_suffix(".lock")):
+            known = self._read()
+            new = {n: value.get_secret_value() for n, value in given.items() if n not in known}
+            if new:
+                text = json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n"
+                write_atomically(self.path, text, mode=0o600)
+        return sorted(n for n, value in given.items() if n in known and known[n] != value.get_secret_value())
 
     def names(self) -> list[str]:
         """Return the names of what :meth:`renew` makes anew."""

@@ -1,0 +1,185 @@
+"""Packstack's answer files: what they say becomes a cloud, what can't be is said with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdo.cloud.answerfile import Answers, read_answers
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.topology import Role
+from rdo.common.errors import DataError
+
+FULL = """\
+[general]
+
+# Path to a public key to install on servers.
+CONFIG_SSH_KEY=/root/.ssh/id_rsa.pub
+CONFIG_DEFAULT_PASSWORD=
+CONFIG_SERVICE_WORKERS=%{::processorcount}
+CONFIG_MARIADB_INSTALL=y
+CONFIG_GLANCE_INSTALL=y
+CONFIG_CINDER_INSTALL=y
+CONFIG_MANILA_INSTALL=n
+CONFIG_NOVA_INSTALL=y
+CONFIG_NEUTRON_INSTALL=y
+CONFIG_HORIZON_INSTALL=y
+CONFIG_SWIFT_INSTALL=n
+CONFIG_CEILOMETER_INSTALL=n
+CONFIG_AODH_INSTALL=n
+CONFIG_HEAT_INSTALL=y
+CONFIG_CLIENT_INSTALL=y
+CONFIG_NTP_SERVERS=192.0.2.250
+EXCLUDE_SERVERS=
+CONFIG_DEBUG_MODE=y
+CONFIG_CONTROLLER_HOST=192.0.2.10
+CONFIG_COMPUTE_HOSTS=192.0.2.10,192.0.2.11, 192.0.2.12
+CONFIG_NETWORK_HOSTS=192.0.2.13
+CONFIG_VMWARE_BACKEND=n
+CONFIG_STORAGE_HOST=192.0.2.10
+CONFIG_REPO=
+CONFIG_AMQP_BACKEND=rabbitmq
+CONFIG_AMQP_HOST=192.0.2.10
+CONFIG_AMQP_AUTH_PASSWORD=PW_PLACEHOLDER
+CONFIG_MARIADB_HOST=192.0.2.10
+CONFIG_MARIADB_PW=0123456789abcdef
+CONFIG_KEYSTONE_DB_PW=PW_PLACEHOLDER
+CONFIG_KEYSTONE_REGION=RegionTwo
+CONFIG_KEYSTONE_ADMIN_PW=opensesame
+CONFIG_KEYSTONE_IDENTITY_BACKEND=sql
+CONFIG_GLANCE_DB_PW=glance-secret
+CONFIG_GLANCE_KS_PW=PW_PLACEHOLDER
+CONFIG_GLANCE_BACKEND=file
+CONFIG_CINDER_BACKEND=nfs
+CONFIG_CINDER_NFS_MOUNTS=192.0.2.30:/export
+CONFIG_NOVA_LIBVIRT_VIRT_TYPE=%{::default_hypervisor}
+CONFIG_NEUTRON_L2_AGENT=ovn
+CONFIG_NEUTRON_ML2_TYPE_DRIVERS=geneve,flat
+CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn
+CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS=extnet:br-ex
+CONFIG_NEUTRON_OVN_BRIDGE_IFACES=br-ex:eth1
+CONFIG_HORIZON_SSL=n
+CONFIG_PROVISION_DEMO=y
+CONFIG_PROVISION_DEMO_FLOATRANGE=198.51.100.0/24
+CONFIG_PROVISION_TEMPEST=n
+"""
+
+
+def read(folder: Path, text: str) -> Answers:
+    file = folder / "packstack.txt"
+    file.write_text(text)
+    return read_answers(file, name="prod", repository="http://packages.example.org")
+
+
+def wrong(folder: Path, text: str) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read(folder, text)
+    return [f"{problem.line}: {problem.message}" for problem in caught.value.problems]
+
+
+def test_what_it_says_becomes_a_cloud(tmp_path: Path) -> None:
+    answers = read(tmp_path, FULL)
+    cloud = answers.cloud
+    rows = {host.name: (str(host.address), set(host.roles)) for host in cloud.hosts}
+    assert rows == {
+        "controller": ("192.0.2.10", {Role.CONTROLLER, Role.COMPUTE, Role.STORAGE}),
+        "network1": ("192.0.2.13", {Role.NETWORK}),
+        "compute1": ("192.0.2.11", {Role.COMPUTE}),
+        "compute2": ("192.0.2.12", {Role.COMPUTE}),
+    }
+    assert [host.external_interface for host in cloud.hosts if host.name == "network1"] == ["eth1"]
+    assert (cloud.region, cloud.repository, cloud.name) == (
+        "RegionTwo",
+        "http://packages.example.org",
+        "prod",
+    )
+    assert cloud.storage.model_dump(include={"images", "volumes", "disks", "nfs_share"}) == {
+        "images": "file",
+        "volumes": "nfs",
+        "disks": "local",
+        "nfs_share": "192.0.2.30:/export",
+    }
+    external = cloud.external
+    assert [str(getattr(external, name)) for name in ("subnet", "gateway", "first", "last")] == [
+        "198.51.100.0/24",
+        "198.51.100.1",
+        "198.51.100.2",
+        "198.51.100.254",
+    ]
+    assert cloud.options["nova"] == {"DEFAULT": {"debug": True}}
+    assert not cloud.uses_ceph
+    assert {name: value.get_secret_value() for name, value in answers.passwords.items()} == {
+        "admin": "opensesame",
+        "glance_database": "glance-secret",
+    }
+
+
+def test_what_has_no_meaning_here_is_named_with_its_line(tmp_path: Path) -> None:
+    remarks = [remark.removeprefix(f"{tmp_path}/packstack.txt:") for remark in read(tmp_path, FULL).remarks]
+    assert "17: Heat is not installed; it has no role here" in remarks
+    assert "19: CONFIG_NTP_SERVERS has no meaning here" in remarks
+    assert "32: CONFIG_MARIADB_PW has no meaning here" in remarks
+    assert not [remark for remark in remarks if "0123456789abcdef" in remark]
+    assert not [remark for remark in remarks if "MANILA" in remark or "AMQP_AUTH" in remark]
+
+
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    text = """\
+[general]
+CONFIG_CONTROLLER_HOST=controller.example.org
+CONFIG_GLANCE_INSTALL=n
+CONFIG_NOVA_INSTALL=yes
+CONFIG_COMPUTE_HOST=192.0.2.11
+CONFIG_NEUTRON_L2_AGENT=linuxbridge
+CONFIG_CINDER_BACKEND=lvm
+CONFIG_CINDER_NFS_MOUNTS=192.0.2.30:/export
+CONFIG_CINDER_BACKEND=nfs
+what is this
+CONFIG_GLANCE_BACKEND=swift
+CONFIG_PROVISION_DEMO_FLOATRANGE=198.51.100.0/33
+CONFIG_SERVICE_WORKERS=many
+"""
+    found = wrong(tmp_path, text)
+    for line, words in (
+        (2, "'controller.example.org' is no address"),
+        (4, "'yes' is neither y nor n"),
+        (5, "did you mean CONFIG_COMPUTE_HOSTS?"),
+        (6, "networks are OVN's here"),
+        (8, "goes with CONFIG_CINDER_BACKEND=nfs"),
+        (9, "CONFIG_CINDER_BACKEND is in line 7 already"),
+        (10, "neither a comment"),
+        (11, "'swift' can't be had for images"),
+        (12, "is no network"),
+        (13, "'many' is no number"),
+    ):
+        assert any(one.startswith(f"{line}: ") and words in one for one in found), (line, words, found)
+
+
+def test_a_service_without_what_it_needs(tmp_path: Path) -> None:
+    text = "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_GLANCE_INSTALL=n\n"
+    found = wrong(
+        tmp_path, text + "CONFIG_HORIZON_INSTALL=n\nCONFIG_CINDER_INSTALL=n\nCONFIG_NOVA_INSTALL=y\n"
+    )
+    assert found == ["6: CONFIG_NOVA_INSTALL: nova needs glance, which CONFIG_GLANCE_INSTALL leaves out"]
+
+
+def test_a_file_of_two_lines_is_enough(tmp_path: Path) -> None:
+    (only,) = read(tmp_path, "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\n").cloud.hosts
+    assert set(only.roles) == {Role.CONTROLLER, Role.NETWORK, Role.COMPUTE}
+
+
+def test_no_file_and_an_empty_one(tmp_path: Path) -> None:
+    assert wrong(tmp_path, "[general]\n") == ["0: it is empty"]
+    with pytest.raises(DataError, match="can't be read"):
+        read_answers(tmp_path / "none.txt", name="prod")
+
+
+def test_passwords_that_are_there_stay(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path / "passwords.json")
+    first = credentials["admin"].get_secret_value()
+    answers = read(tmp_path, FULL)
+    assert credentials.preset(answers.passwords) == ["admin"]
+    assert credentials["admin"].get_secret_value() == first
+    assert credentials["glance_database"].get_secret_value() == "glance-secret"
+    assert credentials.preset(answers.passwords) == ["admin"]
