@@ -139,6 +139,10 @@ def test_an_option_of_the_operator_restarts_what_reads_it_and_nothing_else(
 ) -> None:
     # every JSON is YAML
     file = tmp_path / "cloud.yaml"
+    file.write_text(json.dumps(world.described() | {"options": {"cinder": {"DEFAULT": {"debugg": True}}}}))
+    refused = world.installation.rdo("cloud", "up", str(file))
+    assert refused.returncode == 2
+    assert f"{file}:1: cinder: [DEFAULT] debugg: there is no such option" in refused.stderr
     options = {"neutron": {"DEFAULT": {"api_workers": 1}}, "cinder": {"DEFAULT": {"debug": True}}}
     file.write_text(json.dumps(world.described() | {"options": options}))
     starts = world.starts()

@@ -41,7 +41,7 @@ _Repository = Annotated[
 ]
 _Checks = Annotated[
     bool,
-    typer.Option("--checks/--no-checks", help="Look at hosts first: platform, memory, ports, clock."),
+    typer.Option("--checks/--no-checks", help="Look at options and hosts first."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -91,7 +91,9 @@ def plan(
         deployment = _describe(paths, _from_answers(paths, answer_file, name, repository), release)
     else:
         deployment = _deployment(cloud, release)
-    _print(_apply(deployment, dry_run=True, checks=checks), as_json, "would change", diff=diff)
+    _print(
+        _apply(deployment, dry_run=True, checks=checks, file=_file(cloud)), as_json, "would change", diff=diff
+    )
 
 
 @app.command()
@@ -150,7 +152,7 @@ def up(
         cloud = name
     deployment = _deployment(cloud, release)
     remember(paths, deployment.site.cloud)
-    _print(_apply(deployment, dry_run=False, checks=checks), as_json, "changed")
+    _print(_apply(deployment, dry_run=False, checks=checks, file=_file(cloud)), as_json, "changed")
 
 
 @app.command()
@@ -201,7 +203,7 @@ def add(
         )
     remember(paths, described)
     joining = _describe(paths, described, None).joining(name)
-    _print(_apply(joining, dry_run=False, checks=checks), as_json, "changed")
+    _print(_apply(joining, dry_run=False, checks=checks, file=_file(cloud)), as_json, "changed")
 
 
 @app.command()
@@ -450,18 +452,44 @@ def _cloud(paths: Paths, name: str | None) -> Cloud:
 
     if name is None:
         raise InputError("Which cloud?", hint="Its file, or the name of one that was put up from here.")
-    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
-        return read_cloud(Path(name))
-    return recall(paths, name)
+    file = _file(name)
+    return recall(paths, name) if file is None else read_cloud(file)
 
 
-def _apply(deployment: Deployment, *, dry_run: bool, checks: bool) -> ApplyReport:
+def _file(name: str | None) -> Path | None:
+    """Return the operator's file that a cloud was named by; None where its name is one that we keep."""
+    if name is not None and (Path(name).suffix in (".yaml", ".yml") or Path(name).is_file()):
+        return Path(name)
+    return None
+
+
+def _check(deployment: Deployment, file: Path | None) -> None:
+    """Look at options and hosts before anything is done.
+
+    :param file: the operator's, if there is one
+    """
+    from rdo.cli.defaults import open_distribution
+    from rdo.cli.show import progress
+    from rdo.cloud.optionschema import check_options
+    from rdo.cloud.preflight import check
+    from rdo.common.paths import Paths
+
+    site = deployment.site
+    if site.cloud.repository is None:
+        paths = Paths.from_environment()
+        platform = open_distribution(paths).platform(site.repository.platform)
+        series = site.repository.series
+        with progress() as report:
+            check_options(deployment.plans, site.cloud, series, platform, paths, report, file=file)
+    check(deployment)
+
+
+def _apply(deployment: Deployment, *, dry_run: bool, checks: bool, file: Path | None = None) -> ApplyReport:
     from rdo.cli.show import progress
     from rdo.cloud.deployment import put_up
-    from rdo.cloud.preflight import check
 
     if checks:
-        check(deployment)
+        _check(deployment, file)
     with progress() as report, report.task(deployment.name, deployment.steps) as task:
 
         def tell(step: StepResult) -> None:

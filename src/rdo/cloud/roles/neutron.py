@@ -91,7 +91,7 @@ def _server(node: Node, tls: dict[str, str]) -> Options:
             },
             "ml2": {
                 "type_drivers": "flat,vlan,geneve,local",
-                "tenant_network_types": "geneve",
+                ("project" if node.since("2026.1") else "tenant") + "_network_types": "geneve",
                 "mechanism_drivers": "ovn",
                 "extension_drivers": "port_security",
                 "overlay_ip_version": 4,

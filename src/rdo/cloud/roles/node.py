@@ -57,6 +57,10 @@ class Node:
         """Whether virtual machines run here."""
         return Role.COMPUTE in self.host.roles and self.has("nova")
 
+    def since(self, series: str) -> bool:
+        """Tell whether the cloud's series is this one or a later one."""
+        return self.site.repository.series >= series
+
     def has(self, service: Name) -> bool:
         """Tell whether a service is in the cloud."""
         return service in self.site.cloud.services
@@ -150,7 +154,10 @@ class Node:
 
     def service_user(self, service: str) -> Options:
         """Return the token that a service sends besides a user's, so that long work outlives that one."""
-        return {"service_user": {"send_service_user_token": "true", **self.account(service)}}
+        account = self.account(service)
+        # no region: the catalog is not asked for with it
+        del account["region_name"]
+        return {"service_user": {"send_service_user_token": "true", **account}}
 
     def messaging(self, service: str) -> Options:
         """Return the way to the message broker: a virtual host and an account of the service's own."""

@@ -120,7 +120,7 @@ def _shutdown(node: Node) -> Options:
     From 2026.1 on they always wait that long, 160 s unless told otherwise (nova/compute/manager.py); making
     a machine takes less.
     """
-    if node.site.repository.series < "2026.1":
+    if not node.since("2026.1"):
         return {}
     return {"DEFAULT": {"manager_shutdown_timeout": 20, "graceful_shutdown_timeout": 40}}
 
@@ -157,7 +157,8 @@ def _compute(node: Node) -> Options:
     libvirt: dict[str, object] = {
         "virt_type": "kvm" if kvm else "qemu",
         "cpu_mode": "host-model" if kvm else "none",
-        "live_migration_uri": "qemu+tls://%s/system",
+        "live_migration_scheme": "tls",
+        "live_migration_inbound_addr": str(node.host.address),
         "live_migration_with_native_tls": "true",
     }
     if cloud.storage.disks == "rbd":

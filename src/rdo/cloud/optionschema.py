@@ -1,0 +1,260 @@
+"""Options that a plan writes, checked against the option schemas in the packages that are being deployed.
+
+Packages have them as ``/usr/share/<project>/*-schema.yaml``, written by oslo-config-generator from the
+service's own code. What was read of one is kept by its package's hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rdo.building.roots import ensure_tools
+from rdo.building.rpm_layers import RpmLayers
+from rdo.building.rpminfo import RpmInfo
+from rdo.cloud.plan import Config, Plan
+from rdo.cloud.topology import Cloud
+from rdo.common.errors import DataError, Problem
+from rdo.common.files import write_atomically
+from rdo.common.paths import Paths
+from rdo.common.progress import Progress
+from rdo.distribution.models import Platform
+from rdo.distribution.yamlfile import read_yaml
+from rdo.repository.closure import published_infos
+from rdo.repository.publish import published_rpms, show
+
+_FORMAT = 1
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TRUE_FALSE = ("true", "false", "1", "0", "yes", "no", "on", "off")
+# keystoneauth registers a plugin's options when `auth_type` names it; generators don't.
+_PASSWORD_PLUGIN = (
+    *("auth_url", "username", "user_id", "password", "user_domain_name", "user_domain_id"),
+    *("project_name", "project_id", "project_domain_name", "project_domain_id", "system_scope", "trust_id"),
+    *("default_domain_id", "default_domain_name", "domain_id", "domain_name"),
+)
+#: project -> the option that names sections of its own making, and the section whose options these may have
+_BACK_ENDS = {
+    "cinder": ("enabled_backends", "backend_defaults"),
+    "glance": ("enabled_backends", "glance_store"),
+}
+#: project -> sections that it registers itself, and does not tell its generator of -> like which one, if any
+_UNTOLD: Mapping[str, Mapping[str, str]] = {
+    # glance_store's stores of its own (multi_backend.py)
+    "glance": {"os_glance_staging_store": "glance_store", "os_glance_tasks_store": "glance_store"},
+    # the plugin's options (service_auth.py)
+    "cinder": {"service_user": ""},
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: what its values may be; ``gone`` is said of it where it is on its way out."""
+
+    type: str
+    choices: tuple[str, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    gone: str | None = None
+
+
+#: section -> option, with underscores -> what is known of it
+Schema = Mapping[str, Mapping[str, Option]]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An option that a service would not read as it is meant."""
+
+    host: str
+    file: str
+    project: str
+    section: str
+    option: str
+    message: str
+
+
+def check_options(
+    plans: Sequence[Plan],
+    cloud: Cloud,
+    series: str,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+    *,
+    file: Path | None = None,
+) -> None:
+    """Check all options of plans against the packages in our own repository.
+
+    :param file: the operator's, for the lines of options that are from it
+    :raises DataError: the mistakes, all of them
+    """
+    wanted = {s.project for plan in plans for s in plan.steps if isinstance(s, Config) and s.project}
+    schemas = read_schemas(sorted(wanted), series, platform, paths, progress)
+    source = read_yaml(file) if file is not None else None
+    problems = []
+
+    def say(way: tuple[str, ...], where: str, message: str, *, own: bool) -> None:
+        if own and file is not None and source is not None:
+            problems.append(Problem(file, source.line(("options", *way)), message))
+        else:
+            problems.append(Problem(Path(where), 0, message))
+
+    for project in sorted(set(cloud.options) - wanted):
+        say((project,), "options", f"{project} has no options in this cloud", own=True)
+    for plan in plans:
+        for one in mistakes(plan, schemas):
+            own = one.option in cloud.options.get(one.project, {}).get(one.section, {})
+            what = f"{one.project}: [{one.section}] {one.option}: {one.message}"
+            say((one.project, one.section, one.option), one.file, what, own=own)
+    if problems:
+        raise DataError(problems)
+
+
+def mistakes(plan: Plan, schemas: Mapping[str, Schema]) -> Iterator[Mistake]:
+    """Yield what is wrong with the options of a plan; projects without a schema are passed over."""
+    for step in plan.steps:
+        if not isinstance(step, Config) or step.project not in schemas or step.project is None:
+            continue
+        schema = schemas[step.project]
+        values = {
+            section: {name: value.get_secret_value() for name, value in options.items()}
+            for section, options in step.options.items()
+        }
+        for section, options in values.items():
+            known = _section(step.project, section, schema, values)
+            for name, value in options.items():
+                if (message := _judge(name, value, section, known, schema)) is not None:
+                    yield Mistake(plan.host, step.path, step.project, section, name, message)
+
+
+def _section(
+    project: str, section: str, schema: Schema, values: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, Option] | None:
+    key, like = _BACK_ENDS.get(project, ("", ""))
+    named = [part.partition(":")[0].strip() for part in values.get("DEFAULT", {}).get(key, "").split(",")]
+    if section in named:
+        return schema.get(like)
+    untold = _UNTOLD.get(project, {}).get(section)
+    known = schema.get(untold or section, None if untold is None else {})
+    if known is not None and ("auth_type" in known or untold is not None):
+        plugin = dict.fromkeys(("auth_type", *_PASSWORD_PLUGIN), Option("string value"))
+        return {**plugin, **known}
+    return known
+
+
+def _judge(
+    name: str, value: str, section: str, known: Mapping[str, Option] | None, schema: Schema
+) -> str | None:
+    if known is None:
+        return f"there is no section [{section}]"
+    option = known.get(name.replace("-", "_"))
+    if option is None:
+        elsewhere = [f"[{other}]" for other, options in schema.items() if name in options]
+        return "there is no such option" + (f"; it is in {', '.join(elsewhere[:3])}" if elsewhere else "")
+    if option.gone is not None:
+        return option.gone
+    # What refers to another option can't be told before.
+    return None if "$" in value else _fault(option, value)
+
+
+def _fault(option: Option, value: str) -> str | None:
+    if option.type == "boolean value":
+        return None if value.lower() in _TRUE_FALSE else "neither true nor false"
+    if option.type in ("integer value", "port value", "floating point value"):
+        number: float | None = None
+        with contextlib.suppress(ValueError):
+            number = float(value) if option.type.startswith("floating") else int(value)
+        if number is None:
+            return f"no {option.type.removesuffix(' value')}"
+        low, high = option.min, option.max
+        if option.type == "port value":
+            low, high = low or 0, high or 65535
+        if (low is not None and number < low) or (high is not None and number > high):
+            return f"not between {'-∞' if low is None else low} and {'∞' if high is None else high}"
+        return None
+    if option.choices and value not in option.choices:
+        return f"none of {', '.join(option.choices)}"
+    return None
+
+
+def read_schemas(
+    projects: Sequence[str], series: str, platform: Platform, paths: Paths, progress: Progress
+) -> dict[str, Schema]:
+    """Return the schemas of projects out of our published packages; those without one are left out.
+
+    :raises InputError: nothing is published
+    """
+    snapshot = show(paths, platform.name, series).path
+    infos = published_infos(snapshot, paths)
+    found: dict[str, Schema] = {}
+    for project in projects:
+        folder = f"/usr/share/{project}/"
+        holders = [
+            (info, files)
+            for info in infos
+            if (files := [f for f in info.files if f.startswith(folder) and f.endswith("-schema.yaml")])
+        ]
+        merged: dict[str, dict[str, Option]] = {}
+        for info, files in holders:
+            for section, options in _of_package(info, files, snapshot, platform, paths, progress).items():
+                merged.setdefault(section, {}).update(options)
+        if merged:
+            found[project] = merged
+    return found
+
+
+def _of_package(
+    info: RpmInfo, files: Sequence[str], snapshot: Path, platform: Platform, paths: Paths, progress: Progress
+) -> Schema:
+    kept = paths.metadata / f"option-schemas-{_FORMAT}" / f"{info.sha256}.json"
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+        rows = json.loads(kept.read_text())
+        return {
+            section: {n: Option(**row) for n, row in options.items()} for section, options in rows.items()
+        }
+    layers = RpmLayers(ensure_tools(platform, paths, progress), paths)
+    layers.unpack([info], {rpm.sha256: rpm.path for rpm in published_rpms(snapshot)})
+    merged: dict[str, dict[str, Option]] = {}
+    for file in files:
+        text = (layers.layer(info).path / file.lstrip("/")).read_text()
+        for section, options in parse_schema(text).items():
+            merged.setdefault(section, {}).update(options)
+    plain = {
+        section: {n: asdict(option) for n, option in options.items()} for section, options in merged.items()
+    }
+    write_atomically(kept, json.dumps(plain), durable=False)
+    return merged
+
+
+def parse_schema(text: str) -> dict[str, dict[str, Option]]:
+    """Read what oslo-config-generator writes as YAML."""
+    value = yaml.load(text, Loader=_Loader)
+    found: dict[str, dict[str, Option]] = {}
+    for section, renamed in (value.get("deprecated_options") or {}).items():
+        for row in renamed:
+            new = f"[{row['replacement_group']}] {row['replacement_name'].replace('-', '_')}"
+            found.setdefault(section, {})[_plain(row["name"])] = Option("", gone=f"it is called {new} now")
+    for section, group in value["options"].items():
+        options = found.setdefault(section, {})
+        for row in group["opts"]:
+            gone = None
+            if row["deprecated_for_removal"]:
+                gone = f"it is deprecated since {row['deprecated_since'] or 'some time'}"
+            options[_plain(row["name"])] = Option(
+                type=row["type"],
+                choices=tuple(str(choice[0]) for choice in row["choices"] if choice[0] is not None),
+                min=row["min"],
+                max=row["max"],
+                gone=gone,
+            )
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")

@@ -1,0 +1,91 @@
+"""Options against the schemas of packages: what a service would not read is said before it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from rdo.cloud.optionschema import mistakes, parse_schema
+from rdo.cloud.plan import Config, Plan, Stage
+
+SCHEMA = """\
+deprecated_options:
+  DEFAULT:
+  - {name: old-name, replacement_group: api, replacement_name: new-name}
+generator_options: {}
+options:
+  DEFAULT:
+    opts:
+    - &o {name: debug, type: boolean value, choices: [], min: null, max: null,
+       deprecated_for_removal: false, deprecated_since: null}
+    - {<<: *o, name: enabled_backends, type: list value}
+  api:
+    opts:
+    - {<<: *o, name: new-name, type: integer value, min: 1, max: 8}
+    - {<<: *o, name: port, type: port value}
+    - {<<: *o, name: factor, type: floating point value}
+    - {<<: *o, name: way, type: string value, choices: [[fast, null], [safe, "the default"]]}
+    - {<<: *o, name: going, type: string value, deprecated_for_removal: true, deprecated_since: 2024.1}
+  backend_defaults:
+    opts:
+    - {<<: *o, name: volume_driver, type: string value}
+  keystone_authtoken:
+    opts:
+    - {<<: *o, name: auth_type, type: unknown value}
+"""
+
+
+def found(options: dict[str, dict[str, str]], project: str = "cinder") -> list[str]:
+    step = Config(
+        id="c",
+        title="c",
+        stage=Stage.CONFIGURATION,
+        path="/etc/c/c.conf",
+        project=project,
+        group_owner="c",
+        options={s: {n: SecretStr(v) for n, v in rows.items()} for s, rows in options.items()},
+    )
+    rows = mistakes(Plan(host="one", steps=(step,)), {"cinder": parse_schema(SCHEMA)})
+    return [f"[{row.section}] {row.option}: {row.message}" for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value", "message"),
+    [
+        ("DEFAULT", "debug", "True", None),
+        ("DEFAULT", "debug", "yess", "neither true nor false"),
+        ("DEFAULT", "old_name", "1", "it is called [api] new_name now"),
+        ("DEFAULT", "port", "1", "there is no such option; it is in [api]"),
+        ("api", "new_name", "8", None),
+        ("api", "new-name", "9", "not between 1 and 8"),
+        ("api", "new_name", "many", "no integer"),
+        ("api", "new_name", "$other", None),
+        ("api", "port", "70000", "not between 0 and 65535"),
+        ("api", "factor", "1.5", None),
+        ("api", "factor", "x", "no floating point"),
+        ("api", "way", "safe", None),
+        ("api", "way", "slow", "none of fast, safe"),
+        ("api", "going", "x", "it is deprecated since 2024.1"),
+        ("none", "x", "1", "there is no section [none]"),
+        ("keystone_authtoken", "password", "x", None),
+        ("keystone_authtoken", "pasword", "x", "there is no such option"),
+        ("service_user", "auth_type", "password", None),
+    ],
+)
+def test_each_option(section: str, option: str, value: str, message: str | None) -> None:
+    assert found({section: {option: value}}) == (
+        [] if message is None else [f"[{section}] {option}: {message}"]
+    )
+
+
+def test_sections_of_back_ends_have_the_options_of_back_ends() -> None:
+    options = {"DEFAULT": {"enabled_backends": "one, two"}, "two": {"volume_driver": "x", "vol_driver": "y"}}
+    assert found(options) == ["[two] vol_driver: there is no such option"]
+    del options["DEFAULT"]
+    assert found(options)[0] == "[two] volume_driver: there is no section [two]"
+
+
+def test_a_project_without_a_schema_is_passed_over(tmp_path: Path) -> None:
+    assert found({"any": {"thing": "x"}}, project="other") == []
