@@ -166,9 +166,7 @@ def test_secrets_are_nowhere_to_be_read(world: World) -> None:
     assert len(secrets) > 15
     texts = {str(log): log.read_text() for log in (folder / "logs").iterdir()}
     assert texts
-    texts["the journal"] = world.on_host(
-        "journalctl --no-pager -o export | LC_ALL=C tr -cd '\\11\\12\\40-\\176'"
-    )
+    texts["the journal"] = world.on_host("journalctl --no-pager -o export")
     texts["the plan"] = world.installation.rdo("cloud", "plan", NAME).stdout
     texts["logs of services"] = world.on_host("cat /var/log/{keystone,glance,nova,neutron,cinder}/*.log")
     assert [

@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openstack
+from keystoneauth1.exceptions import Unauthorized
+from keystoneauth1.identity.v3 import Password
 
 
 class MissingError(Exception):
@@ -130,17 +132,17 @@ class Objects:
 
     def enters(self, row: dict[str, str]) -> bool:
         """Tell whether a user's password is the wanted one."""
-        auth = dict(self.cloud.config.get_auth_args())
-        auth.update(username=row["name"], password=row["password"])
-        auth.pop("project_name", None)
+        own = self.cloud.config.get_auth_args()
+        plugin = Password(
+            auth_url=own["auth_url"],
+            username=row["name"],
+            password=row["password"],
+            user_domain_name=own["user_domain_name"],
+        )
         try:
-            openstack.connect(
-                auth=auth,
-                cacert=self.cloud.config.config.get("cacert"),
-                region_name=self.cloud.config.region_name,
-            ).session.get_auth().get_access(self.cloud.session)
-        except Exception as error:  # noqa: BLE001 - keystoneauth has its own, which are not openstack's
-            return getattr(error, "http_status", None) != 401
+            plugin.get_access(self.cloud.session)
+        except Unauthorized:
+            return False
         return True
 
     def flavors(self) -> None:
