@@ -211,7 +211,10 @@ def test_a_host_joins_and_the_others_are_only_told(world: World) -> None:
     assert {step for step in changed[NAME] if not step.startswith("migration-")} == told
     assert "nova-compute" in changed[SECOND]
     assert world.restarted(starts) == set()
-    assert world.up() == {}
+    # what put up the first host does not forget the second
+    again = ("cloud", "up", "--allinone", "--on-test-host", "--name", NAME)
+    assert _changed(world.installation.json(*again)) == {}
+    assert [host["name"] for host in world.described()["hosts"]] == [NAME, SECOND]
 
 
 def test_it_does_what_clouds_are_for(world: World) -> None:

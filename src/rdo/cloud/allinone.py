@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, ip_address
 
-from rdo.cloud.deployment import remember
+from rdo.cloud.deployment import recall, remember, test_hosts_of
 from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import Cloud, Host, Role
-from rdo.common.errors import InputError
+from rdo.common.errors import InputError, UnknownNameError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -154,8 +154,14 @@ def make_test_hosts(
 ) -> Cloud:
     """Return a cloud on test hosts; those that are not there yet are made and booted.
 
+    A cloud of that name that is there stays what it has become: hosts may have joined it.
+
     :raises InputError: not root, or hosts of this platform can't be made
     """
+    if (kept := _kept(paths, name)) is not None:
+        hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
+        _let_out(paths, kept)
+        return kept
     names = [name] if nodes == 1 else [f"{name}{number}" for number in range(1, nodes + 1)]
     known = {host.name: host for host in hosts.list_hosts(paths)}
     missing = [one for one in names if one not in known]
@@ -166,10 +172,23 @@ def make_test_hosts(
         hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
     made = hosts.start(paths, names, progress=progress)
     cloud = on_test_hosts(name, made, release.series)
+    _let_out(paths, cloud)
+    remember(paths, cloud)
+    return cloud
+
+
+def _kept(paths: Paths, name: str) -> Cloud | None:
+    """Return the cloud of a name, if there is one and all its hosts are test hosts that are there still."""
+    try:
+        kept = recall(paths, name)
+    except UnknownNameError:
+        return None
+    return kept if len(test_hosts_of(paths, kept)) == len(kept.hosts) else None
+
+
+def _let_out(paths: Paths, cloud: Cloud) -> None:
+    """Give the controller a way to the network outside, which floating IPs are reached through from there."""
     if Role.NETWORK not in cloud.controller.roles:
-        # from there the cloud is used, floating IPs included
         own = str(cloud.controller.address).rpartition(".")[2]
         outside = f"{OUTSIDE.network.network_address + int(own)}"
         Network.of(paths).attach_outside(cloud.controller.name, outside)
-    remember(paths, cloud)
-    return cloud
