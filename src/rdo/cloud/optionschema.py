@@ -105,7 +105,7 @@ def check_options(
         else:
             problems.append(Problem(Path(where), 0, message))
 
-    for project in sorted(set(cloud.options) - wanted):
+    for project in sorted(set(cloud.options) - set(cloud.services)):
         say((project,), "options", f"{project} has no options in this cloud", own=True)
     for plan in plans:
         for one in mistakes(plan, schemas):

@@ -23,6 +23,8 @@ _SKEW = 5.0
 """Seconds that a clock may be off: tokens and certificates of the future are refused."""
 #: MiB of memory that a role takes at least, measured as PSS of an idle cloud, machines apart
 _MEMORY = {Role.CONTROLLER: 3584, Role.COMPUTE: 768, Role.NETWORK: 256, Role.STORAGE: 1024}
+_EPMD = 4369
+"""All Erlang programs of a host share what listens there, and leave it behind."""
 _DISK = 4
 """GiB for packages, logs and databases; a small Ceph takes its size besides."""
 
@@ -97,6 +99,7 @@ def judge(deployment: Deployment, host: Host, said: str, *, began: float, ended:
         wrong.append(f"{host.name} has {disk} GiB left below /var/lib; {room} are needed.")
     node = Node(deployment.site, host, deployment.credentials, deployment.authority)
     ports = {int(port) for port in [*firewall.public(node), *firewall.internal(node)] if port.isdigit()}
+    ports.discard(_EPMD)
     taken = {}
     for row in rows:
         if row[0] == "port" and (port := int(row[1].rpartition(":")[2])) in ports:
