@@ -188,6 +188,14 @@ class Process:
         return fields is not None and int(fields[19]) == self.started and fields[0] not in ("Z", "X")
 
 
+def eventually(holds: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something holds, as services tell others of themselves every ten seconds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
 def shared_cache() -> Path:
     """Return the cache that tests share with this machine's own installation."""
     return Path(os.environ.get("RDO_CACHE", "/var/cache/rdo"))

@@ -9,8 +9,7 @@ import itertools
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from rdo.common.paths import Paths
 from rdo.common.progress import SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform
-from tests.installation import CHECKOUT, Installation, shared_cache
+from tests.installation import CHECKOUT, Installation, eventually, shared_cache
 
 # With an empty cache, all seven services are built first.
 pytestmark = pytest.mark.timeout(7200)
@@ -172,14 +171,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
     finally:
         installation.rdo("host", "destroy", "--all", "--yes")
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(1)
 
 
 def test_environment(world: World) -> None:

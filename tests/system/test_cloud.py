@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from rdo.cloud.testhosts.network import Network
 from rdo.cloud.testhosts.processes import ProcessIdentity
 from rdo.common.paths import Paths
-from tests.installation import Installation, Running, shared_cache
+from tests.installation import Installation, Running, eventually, shared_cache
 
 # On a machine with an empty cache all packages of the seven services are built first.
 pytestmark = pytest.mark.timeout(3600)
@@ -63,14 +62,6 @@ class World:
         kept = self.installation.state / "clouds" / NAME / "cloud.json"
         value: dict[str, Any] = json.loads(kept.read_text())
         return value
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until something holds: services report every ten seconds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(1)
 
 
 _START = "ActiveEnterTimestampMonotonic"
