@@ -228,7 +228,9 @@ def test_it_does_what_clouds_are_for(world: World) -> None:
 def test_passwords_and_certificates_are_made_anew(world: World) -> None:
     folder = world.installation.state / "clouds" / NAME
     old: dict[str, str] = json.loads((folder / "passwords.json").read_text())
-    done = world.installation.rdo("cloud", "rotate", NAME, "--passwords", "--certificates", "--yes")
+    done = world.installation.rdo(
+        "cloud", "rotate", NAME, "--passwords", "--certificates", "--yes", timeout=1200
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     new: dict[str, str] = json.loads((folder / "passwords.json").read_text())
     changed = {name for name, value in old.items() if new[name] != value}

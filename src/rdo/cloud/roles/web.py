@@ -107,6 +107,8 @@ def identity(node: Node) -> Iterator[AnyStep]:
         unit=node.names.httpd_unit,
         restart_after=tuple(causes),
         ready=answers(node.site.identity_url),
+        # while passwords are made anew, services that still try the old ones keep the processors busy
+        patience=600,
     )
 
 
