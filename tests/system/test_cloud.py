@@ -274,26 +274,6 @@ def test_status_says_what_is_down(world: World) -> None:
     eventually(lambda: world.installation.rdo("cloud", "status", NAME).returncode == 0)
 
 
-def test_a_host_leaves_and_its_machines_stay(world: World) -> None:
-    client = "openstack --os-cloud rdo"
-    image = f"{client} image create --disk-format qcow2 --file $(ls /var/cache/rdo-cloud/*.qcow2) guest"
-    boot = f"{client} server create --wait --flavor m1.nano --image guest --nic none"
-    world.on_host(f"{image} && {boot} --availability-zone nova:{SECOND}:{SECOND} moved")
-    refused = world.installation.rdo("cloud", "remove", NAME, NAME, "--yes")
-    assert refused.returncode == 2
-    shown = world.installation.rdo("cloud", "remove", SECOND, NAME)
-    assert shown.returncode == 0 and shown.stdout.startswith("1 machines would move off"), shown
-    done = world.installation.rdo("cloud", "remove", SECOND, NAME, "--yes")
-    assert done.returncode == 0, done.stdout + done.stderr
-    where = f"{client} server show moved -f value -c status -c OS-EXT-SRV-ATTR:host"
-    assert sorted(world.on_host(where).split()) == ["ACTIVE", NAME]
-    found = world.installation.json("cloud", "status", NAME)
-    assert {agent["host"].partition("@")[0] for agent in found["agents"]} == {NAME}
-    assert world.on_host("rpm -qa '*openstack*'", SECOND) == ""
-    assert world.up() == {}
-    world.on_host(f"{client} server delete --wait moved && {client} image delete guest")
-
-
 def test_taken_down_it_leaves_nothing_but_data_and_comes_back_with_it(world: World) -> None:
     client = "openstack --os-cloud rdo"
     image = f"echo data >/tmp/image; {client} image create --file /tmp/image kept"

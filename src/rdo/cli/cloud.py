@@ -207,43 +207,6 @@ def add(
 
 
 @app.command()
-def remove(
-    name: Annotated[str, typer.Argument(help="The host that leaves.")],
-    cloud: _Cloud = None,
-    dead: Annotated[
-        bool, typer.Option("--dead", help="It is gone: its machines are started anew on other hosts.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")] = False,
-    as_json: _Json = False,
-) -> None:
-    """Let a host for machines leave a cloud: machines move off it, running, and it is cleared.
-
-    The others are told. Of a cloud with a file, remove the host from the file afterwards.
-
-    Examples: rdo cloud remove demo2 demo --yes; rdo cloud remove compute7 cloud.yaml --dead --yes
-    """
-    from rdo.cli.show import progress
-    from rdo.cloud import leaving
-    from rdo.cloud.deployment import remember
-    from rdo.common.paths import Paths
-
-    paths = Paths.from_environment()
-    described = _cloud(paths, cloud)
-    rest = leaving.without(described, name)
-    deployment = _describe(paths, described, None)
-    if not yes:
-        machines = leaving.machines_on(deployment, name)
-        print(f"{len(machines)} machines would move off {name}, and it would leave {described.name}.")
-        print(*machines, "Nothing was done. --yes does it.", sep="\n")
-        return
-    with progress() as report, report.task(f"{name} leaves {described.name}"):
-        leaving.leave(deployment, name, dead=dead, report=report.message)
-    remember(paths, rest)
-    told = _describe(paths, rest, None).telling()
-    _print(_apply(told, dry_run=False, checks=True), as_json, "changed")
-
-
-@app.command()
 def rotate(
     cloud: _Cloud,
     passwords: Annotated[bool, typer.Option("--passwords", help="Make all passwords anew.")] = False,

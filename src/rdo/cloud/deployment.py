@@ -63,10 +63,6 @@ class Deployment:
         """Return what is to be done when a host joins: its own plan, and what the others are told of it."""
         return replace(self, plans=[plan if plan.host == name else plan.about_hosts() for plan in self.plans])
 
-    def telling(self) -> Deployment:
-        """Return what is to be done when a host has left: the others are told of it."""
-        return replace(self, plans=[plan.about_hosts() for plan in self.plans])
-
     @property
     def steps(self) -> int:
         """How many steps all plans have."""
