@@ -274,6 +274,53 @@ def test_status_says_what_is_down(world: World) -> None:
     eventually(lambda: world.installation.rdo("cloud", "status", NAME).returncode == 0)
 
 
+def _boot(world: World, name: str, host: str) -> None:
+    """Boot a machine on a host, from an image that is there or made."""
+    client = "openstack --os-cloud rdo"
+    image = f"{client} image create --disk-format qcow2 --file $(ls /var/cache/rdo-cloud/*.qcow2) guest"
+    where = f"--availability-zone nova:{host}:{host} --network none-but-its-own"
+    net = f"{client} network create none-but-its-own && {client} subnet create --network none-but-its-own"
+    there = f"{client} image show guest || {{ {image} && {net} --subnet-range 10.98.0.0/24 of-its-own; }}"
+    world.on_host(f"{there}; {client} server create --wait --flavor m1.nano --image guest {where} {name}")
+
+
+def _place(world: World, machine: str) -> list[str]:
+    shown = f"openstack --os-cloud rdo server show {machine} -f value -c status -c OS-EXT-SRV-ATTR:host"
+    return sorted(world.on_host(shown).split())
+
+
+def test_a_host_leaves_and_its_machines_stay(world: World) -> None:
+    _boot(world, "moved", SECOND)
+    refused = world.installation.rdo("cloud", "remove", NAME, NAME, "--yes")
+    assert refused.returncode == 2
+    shown = world.installation.rdo("cloud", "remove", SECOND, NAME)
+    assert shown.returncode == 0 and shown.stdout.startswith("1 machines would move off"), shown
+    assert _place(world, "moved") == ["ACTIVE", SECOND]
+    done = world.installation.rdo("cloud", "remove", SECOND, NAME, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _place(world, "moved") == ["ACTIVE", NAME]
+    found = world.installation.json("cloud", "status", NAME)
+    assert {agent["host"].partition("@")[0] for agent in found["agents"]} == {NAME}
+    assert world.on_host("rpm -qa '*openstack*'", SECOND) == ""
+    assert world.up() == {}
+
+
+def test_machines_of_a_dead_host_are_started_elsewhere(world: World) -> None:
+    assert world.installation.rdo("host", "destroy", SECOND, "--yes").returncode == 0
+    world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
+    _boot(world, "saved", SECOND)
+    assert world.installation.rdo("host", "crash", SECOND).returncode == 0
+    assert f"{SECOND}: " in "".join(world.installation.json("cloud", "status", NAME, status=1)["down"])
+    done = world.installation.rdo("cloud", "remove", SECOND, NAME, "--dead", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _place(world, "saved") == ["ACTIVE", NAME]
+    assert world.up() == {}
+    eventually(lambda: world.installation.rdo("cloud", "status", NAME).returncode == 0)
+    client = "openstack --os-cloud rdo"
+    world.on_host(f"{client} server delete --wait moved saved && {client} image delete guest")
+    world.on_host(f"{client} network delete none-but-its-own")
+
+
 def test_taken_down_it_leaves_nothing_but_data_and_comes_back_with_it(world: World) -> None:
     client = "openstack --os-cloud rdo"
     image = f"echo data >/tmp/image; {client} image create --file /tmp/image kept"

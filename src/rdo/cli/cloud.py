@@ -207,6 +207,49 @@ def add(
 
 
 @app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The host that leaves.")],
+    cloud: _Cloud = None,
+    dead: Annotated[
+        bool, typer.Option("--dead", help="It is gone: its machines are started anew on other hosts.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Let a host for machines leave a cloud: machines move off it, running, and it is cleared.
+
+    The others are told. Of a cloud with a file, remove the host from the file afterwards. With --dead the
+    host is not asked any more; be sure that it is off: its machines start on other hosts, with their disks
+    where these are in Ceph, from their images where the disks were its own.
+
+    An interrupted run is finished by running it again.
+
+    Examples: rdo cloud remove demo2 demo --yes; rdo cloud remove compute7 cloud.yaml --dead --yes
+    """
+    from rdo.cli.show import progress
+    from rdo.cloud import leaving
+    from rdo.cloud.deployment import remember
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    described = _cloud(paths, cloud)
+    rest = leaving.without(described, name)
+    deployment = _describe(paths, described, None, all_run=not dead)
+    if not yes:
+        machines = leaving.machines_on(deployment, name)
+        print(f"{len(machines)} machines would move off {name}, and it would leave {described.name}.")
+        print(*machines, "Nothing was done. --yes does it.", sep="\n")
+        return
+    with progress() as report, report.task(f"{name} leaves {described.name}"):
+        leaving.leave(deployment, name, dead=dead, report=report.message)
+    remember(paths, rest)
+    told = _describe(paths, rest, None).telling()
+    _print(_apply(told, dry_run=False, checks=True), as_json, "changed")
+    if (file := _file(cloud)) is not None:
+        print(f"{file} names {name} still; without it there, `up` won't bring it back.", file=sys.stderr)
+
+
+@app.command()
 def rotate(
     cloud: _Cloud,
     passwords: Annotated[bool, typer.Option("--passwords", help="Make all passwords anew.")] = False,
@@ -340,7 +383,7 @@ def status(cloud: _Cloud, as_json: _Json = False) -> None:
     from rdo.cli.show import OUT, print_json, table
     from rdo.cloud.status import status as look
 
-    found = look(_deployment(cloud, None))
+    found = look(_deployment(cloud, None, all_run=False))
     if as_json:
         print_json({**found.model_dump(mode="json"), "down": found.down})
     else:
@@ -377,11 +420,11 @@ def _word(check: Check) -> str:
     return "works" if check.ok else f"not tried {check.skipped}" if check.skipped else "FAILS"
 
 
-def _deployment(name: str | None, release: str | None) -> Deployment:
+def _deployment(name: str | None, release: str | None, *, all_run: bool = True) -> Deployment:
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
-    return _describe(paths, _cloud(paths, name), release)
+    return _describe(paths, _cloud(paths, name), release, all_run=all_run)
 
 
 def _from_answers(paths: Paths, file: Path, name: str, repository: str | None) -> Cloud:
@@ -397,7 +440,7 @@ def _from_answers(paths: Paths, file: Path, name: str, repository: str | None) -
     return answers.cloud
 
 
-def _describe(paths: Paths, described: Cloud, release: str | None) -> Deployment:
+def _describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bool = True) -> Deployment:
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cloud import deployment
 
@@ -405,7 +448,7 @@ def _describe(paths: Paths, described: Cloud, release: str | None) -> Deployment
     series = choose_release(release or described.series, distribution)
     platform = choose_platform(described.platform, series, distribution)
     known = deployment.test_hosts_of(paths, described)
-    return deployment.describe(paths, described, series, platform, test_hosts=known)
+    return deployment.describe(paths, described, series, platform, test_hosts=known, all_run=all_run)
 
 
 def _cloud(paths: Paths, name: str | None) -> Cloud:

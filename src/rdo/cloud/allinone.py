@@ -41,14 +41,13 @@ def on_host(name: str, target: str, repository: str | None) -> Cloud:
 def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
     """Return a cloud on test hosts: all on one, or controller, compute and network on three and more.
 
-    Their kernel may have no openvswitch, and KVM doesn't work in them.
+    Their kernel may have no openvswitch.
     """
     common = {
         "name": name,
         "series": series,
         "platform": made[0].platform,
         "datapath": "userspace",
-        "virtualization": "qemu",
     }
     if len(made) == 1:
         # with a place for tunnels from the start, so that a second host changes nothing on it

@@ -63,6 +63,10 @@ class Deployment:
         """Return what is to be done when a host joins: its own plan, and what the others are told of it."""
         return replace(self, plans=[plan if plan.host == name else plan.about_hosts() for plan in self.plans])
 
+    def telling(self) -> Deployment:
+        """Return what is to be done when a host has left: the others are told of it."""
+        return replace(self, plans=[plan.about_hosts() for plan in self.plans])
+
     @property
     def steps(self) -> int:
         """How many steps all plans have."""
@@ -91,15 +95,17 @@ def describe(
     platform: Platform,
     *,
     test_hosts: Mapping[str, TestHost] | None = None,
+    all_run: bool = True,
 ) -> Deployment:
     """Work out the plans of a cloud; its passwords and certificates are made where there are none yet.
 
     :param test_hosts: those of its hosts that are test hosts, by name
+    :param all_run: what is to be done needs all of them
     :raises InputError: a test host doesn't run, there is no repository, or the passwords are unusable
     """
     known = test_hosts or {}
     for host in known.values():
-        if host.state != "running":
+        if all_run and host.state != "running":
             raise InputError(f"{host.name} is {host.state}.", hint=f"rdo host start {host.name}")
     server = cloud.repository
     if server is None:

@@ -225,7 +225,6 @@ class Site(Part):
     cloud: Cloud
     repository: Repository
     names: PlatformNames = PlatformNames()
-    kvm: Mapping[str, bool] = Field(default={}, description="host -> whether KVM works there")
 
     @cached_property
     def controller(self) -> str:

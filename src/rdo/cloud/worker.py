@@ -29,7 +29,7 @@ from pyinfra.api.host import Host  # noqa: E402
 from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
 from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
 from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
-from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+from rdo.cloud.plan import AnyStep, Objects, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 
 _HOLDS = re.compile(r"rdo-holds:(\d+)")
@@ -71,7 +71,8 @@ class _Node:
         if not steps:
             return {}
         lines = [f"rdo_ask() {{ while [ $(jobs -rp | wc -l) -ge {_SIDE_BY_SIDE} ]; do wait -n; done; }}"]
-        for number, step in enumerate(steps):
+        # What asks APIs takes longest, and is asked first, so that nobody waits for it alone at the end.
+        for number, step in sorted(enumerate(steps), key=lambda row: not isinstance(row[1], Objects)):
             # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
             lines.append(
                 f"rdo_ask\n{{ (\n{self.scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
