@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.roles.node import CLOUD
@@ -31,8 +33,9 @@ def without(cloud: Cloud, name: str) -> Cloud:
         raise InputError(f"{name} is there for {others} too; only hosts for machines can leave.")
     try:
         return Cloud.model_validate({**dict(cloud), "hosts": tuple(h for h in cloud.hosts if h is not host)})
-    except ValueError as error:
-        raise InputError(f"{cloud.name} can't do without {name}: {error}") from error
+    except ValidationError as error:
+        why = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
+        raise InputError(f"{cloud.name} can't do without {name}: {why}.") from error
 
 
 def machines_on(deployment: Deployment, name: str) -> list[str]:
@@ -52,6 +55,9 @@ def leave(
     tell = report or (lambda _: None)
     for line in _ask(deployment, name, "evacuate" if dead else "free").splitlines():
         tell(line)
+    # one may have been made while the others moved
+    if left := machines_on(deployment, name):
+        raise RdoError("\n".join([f"There are machines on {name} still:", *left]), hint="Run it again.")
     if not dead:
         rows = zip(deployment.plans, deployment.targets, strict=True)
         plans, targets = zip(*((plan, to) for plan, to in rows if plan.host == name), strict=True)

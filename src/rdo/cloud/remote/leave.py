@@ -28,7 +28,7 @@ class Leaving:
 
     def machines(self) -> list[Any]:
         """Return the machines on the host, by name."""
-        found = self.compute.servers(all_projects=True, host=self.host)
+        found = self.compute.servers(all_projects=True, compute_host=self.host)
         return sorted(found, key=lambda server: server.name)
 
     def services(self) -> list[Any]:
