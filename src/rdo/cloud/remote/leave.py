@@ -76,6 +76,10 @@ class Leaving:
             try:
                 self.compute.evacuate_server(server, host=None)
                 self.wait(server, ("ACTIVE", "SHUTOFF"))
+                if server.status == "ACTIVE" and self.compute.get_server(server.id).status != "ACTIVE":
+                    # from API version 2.95 on they are left stopped
+                    self.compute.start_server(server)
+                    self.wait(server, ("ACTIVE",))
                 print(
                     f"{server.name} is at {self.compute.get_server(server.id).compute_host} now", flush=True
                 )
