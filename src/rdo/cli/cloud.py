@@ -259,12 +259,14 @@ def rotate(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """Make passwords or certificates anew and put them in force. What reads them restarts; machines run on.
+    """Make passwords or certificates anew and put them in force. APIs are away meanwhile; machines run on.
 
     The keys of Ceph's clients and the authority stay. An interrupted run is finished by `rdo cloud up`.
 
     Examples: rdo cloud rotate demo --passwords; rdo cloud rotate demo --passwords --certificates --yes
     """
+    from rdo.cli.show import progress
+    from rdo.cloud.everywhere import stop_openstack
     from rdo.common.errors import InputError
 
     if not (passwords or certificates):
@@ -276,11 +278,16 @@ def rotate(
         print(f"The {' and the '.join(what)} of {deployment.name} would be made anew. --yes does it.")
         print(*names, sep="\n")
         return
+    _check(deployment, _file(cloud))
     if passwords:
         deployment.credentials.renew()
     if certificates:
         deployment.authority.renew()
-    _print(_apply(_deployment(cloud, None), dry_run=False, checks=True), as_json, "changed")
+    # who has old passwords still would ask for tokens over and over, while those who have new ones start
+    with progress() as report, report.task(f"Stopping {deployment.name}'s services") as task:
+        stop_openstack(deployment, report=report.message)
+        task.advance()
+    _print(_apply(_deployment(cloud, None), dry_run=False, checks=False), as_json, "changed")
 
 
 @app.command()
