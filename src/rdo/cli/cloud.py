@@ -148,7 +148,7 @@ def up(
             simple.make_test_hosts(distribution, series, base, paths, report, name=name, nodes=nodes)
         cloud = name
     elif allinone:
-        remember(paths, simple.on_host(name, host or "root@127.0.0.1", repository))
+        remember(paths, simple.on_host(name, host, repository))
         cloud = name
     deployment = _deployment(cloud, release)
     remember(paths, deployment.site.cloud)

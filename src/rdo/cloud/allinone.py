@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, ip_address
 
@@ -10,7 +11,7 @@ from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
-from rdo.cloud.topology import Cloud, Host, Role
+from rdo.cloud.topology import LOCAL, Cloud, Host, Role
 from rdo.common.errors import InputError, UnknownNameError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -21,21 +22,39 @@ from rdo.distribution.models import Platform, Release
 _TUNNEL, _EXTERNAL = "eth1", "eth2"
 
 
-def on_host(name: str, target: str, repository: str | None) -> Cloud:
+def on_host(name: str, target: str | None, repository: str | None) -> Cloud:
     """Return a cloud on one host that is there already.
 
-    :param target: ``[user@]address``
-    :raises InputError: the address is none
+    :param target: ``[user@]address``; None for this machine, which is reached without SSH
+    :raises InputError: the address is none, or this machine has none that others could reach
     """
-    address = target.rpartition("@")[2]
+    address = own_address() if target is None else target.rpartition("@")[2]
     try:
         return Cloud(
             name=name,
             repository=repository,
-            hosts=(Host(name=name, address=ip_address(address), ssh=target),),
+            hosts=(Host(name=name, address=ip_address(address), ssh=target or LOCAL),),
         )
     except ValueError as error:
         raise InputError(f"{target}: {error}", hint="--host user@ADDRESS, the address as digits.") from error
+
+
+def own_address() -> str:
+    """Return the address that this machine shows to others: that of its default route.
+
+    :raises InputError: it has none
+    """
+    # nothing is sent: the kernel is only asked which way it would go (an address for documentation, RFC 5737)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(("192.0.2.1", 9))
+        except OSError as error:
+            raise InputError(
+                "This machine has no address that others could reach.",
+                hint="--host root@ADDRESS says which one it is.",
+            ) from error
+        address: str = asked.getsockname()[0]
+    return address
 
 
 def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:

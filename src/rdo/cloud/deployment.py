@@ -19,7 +19,7 @@ from rdo.cloud.roles import plans
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
-from rdo.cloud.topology import Cloud, PlatformNames, Repository, Service, Site
+from rdo.cloud.topology import LOCAL, Cloud, PlatformNames, Repository, Service, Site
 from rdo.common.errors import InputError, RdoError, UnknownNameError
 from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
@@ -149,6 +149,8 @@ def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Targ
     if name in test_hosts:
         return Target(host=name, ssh_config=str(test_hosts[name].ssh_config))
     host = next(one for one in cloud.hosts if one.name == name)
+    if host.ssh == LOCAL:
+        return Target(host=name, local=True)
     user, at, address = (host.ssh or str(host.address)).rpartition("@")
     return Target(host=address, user=user if at else "root")
 

@@ -72,13 +72,19 @@ class PlatformNames(Part):
     libvirt_tls_unit: str = Field(default="libvirtd-tls.socket", description="its socket for other hosts")
 
 
+#: Instead of an address for SSH: the host is the machine that the command runs on.
+LOCAL = "local"
+
+
 class Host(Part):
     """One machine of the cloud."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     address: IPv4Address | IPv6Address = Field(description="where its services listen and others reach it")
     roles: tuple[Role, ...] = Field(default=tuple(Role), min_length=1)
-    ssh: str | None = Field(default=None, description="[user@]address for SSH; root@address by default")
+    ssh: str | None = Field(
+        default=None, description="[user@]address for SSH, root@address by default; local: this very machine"
+    )
     tunnel: IPv4Interface | None = Field(
         default=None, description="address and prefix for tunnels; its address by default"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
-from rdo.cloud.ssh import ssh_command
+from rdo.cloud.ssh import command_on
 from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file
@@ -55,7 +55,7 @@ def verify(target: Target) -> tuple[Proof, ...]:
     proofs = []
     for name, command in CHECKS:
         try:
-            done = run([*ssh_command(target), command], timeout=120)
+            done = run(command_on(target, command), timeout=120)
         except CommandError as error:
             raise VerificationError(
                 f"On {target.host}, `{command}` failed:\n{error.output.strip()}",
@@ -86,7 +86,7 @@ def use(
     }
     checks: list[Check] = []
     with subprocess.Popen(
-        [*ssh_command(target), "bash -s"],
+        command_on(target),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -117,9 +117,7 @@ def _send(target: Target, image: Path) -> str:
         f"cat >{place}.new && mv {place}.new {place}; }}"
     )
     with image.open("rb") as content:
-        done = subprocess.run(
-            [*ssh_command(target), command], stdin=content, capture_output=True, check=False
-        )
+        done = subprocess.run(command_on(target, command), stdin=content, capture_output=True, check=False)
     if done.returncode != 0:
         raise VerificationError(f"The image can't be put on {target.host}: {done.stderr.decode().strip()}")
     return place

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rdo.cloud.allinone import compute_at, with_compute
+from rdo.cloud.allinone import compute_at, on_host, with_compute
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.leaving import without
@@ -72,6 +72,15 @@ def test_who_joins_gets_a_whole_plan_and_the_others_what_is_about_hosts(tmp_path
     told = {step.id for step in first.steps if not step.id.startswith("migration-")}
     assert told == {"names", "nova-hosts", "firewall-rules", "firewall", "firewalld"}
     assert "nova-compute" in {step.id for step in second.steps}
+
+
+def test_without_an_address_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert on_host("one", "op@192.0.2.7", None).hosts[0].ssh == "op@192.0.2.7"
+    monkeypatch.setattr("rdo.cloud.allinone.own_address", lambda: "192.0.2.9")
+    (here,) = on_host("one", None, "http://192.0.2.1").hosts
+    assert (str(here.address), here.ssh) == ("192.0.2.9", "local")
+    with pytest.raises(InputError, match=r"root@host\.example"):
+        on_host("one", "root@host.example", None)
 
 
 def test_who_has_left_may_not_come_in_any_more(tmp_path: Path) -> None:
