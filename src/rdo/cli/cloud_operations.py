@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,8 @@ from rdo.cli.known_clouds import (
 )
 
 app = typer.Typer()
+
+_BACKUPS = Path("backups")
 
 
 @app.command()
@@ -201,3 +204,120 @@ def down(
         forget(Paths.from_environment(), deployment.name)
     if not as_json:
         print(f"{deployment.name} is down." + (" Its data is gone." if data else " Its data is there still."))
+
+
+@app.command()
+def stop(
+    cloud: CloudName,
+    patience: Annotated[
+        int, typer.Option("--patience", min=0, help="Seconds that machines have to shut down.")
+    ] = 60,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Shut all machines down and stop all services, in order, so that hosts can be switched off.
+
+    Hosts that boot start their services themselves; `rdo cloud start` starts all in order, and the machines
+    that ran. Run again, it goes on where it was.
+
+    Examples: rdo cloud stop demo; rdo cloud stop demo --patience 300 --yes
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud import halting
+
+    deployment = deployment_of(cloud, None)
+    planned = halting.halts(deployment)
+    if as_json:
+        print_json(planned)
+    if not yes:
+        if not as_json:
+            for host in planned:
+                print(f"# {host.host}", *host.actions, sep="\n")
+            print("Nothing was done. --yes does it.")
+        return
+    with progress() as report, report.task(f"Stopping {deployment.name}"):
+        halting.stop(deployment, patience=patience, report=report.message)
+    if not as_json:
+        print(f"{deployment.name} is stopped. Next: rdo cloud start {cloud}")
+
+
+@app.command()
+def start(cloud: CloudName, as_json: Json = False) -> None:
+    """Start a cloud that was stopped, in order; machines that ran start again.
+
+    It is `rdo cloud up` without a look at the hosts first: what else does not hold is made to hold as well.
+
+    Example: rdo cloud start demo
+    """
+    deployment = deployment_of(cloud, None)
+    print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
+
+
+@app.command()
+def backup(
+    cloud: Annotated[
+        str | None, typer.Argument(help="The cloud's file, or the name of a cloud that was put up from here.")
+    ] = None,
+    folder: Annotated[Path, typer.Argument(help="Where backups are; each is a folder in it.")] = _BACKUPS,
+    show: Annotated[
+        Path | None, typer.Option("--show", help="Instead: what this backup is, having checked all of it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy a cloud's databases, keys and what is kept of it here into a new folder, while it runs.
+
+    Images, volumes and disks of machines are not in it. It holds passwords and keys, and is readable by its
+    owner alone.
+
+    Examples: rdo cloud backup demo /srv/backups; rdo cloud backup --show /srv/backups/demo-20261127T063000Z
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud import backup as copies
+    from rdo.common.errors import InputError
+
+    if show is not None:
+        if cloud is not None:
+            raise InputError("--show is of a backup that is there, and goes without a cloud.")
+        place, manifest = show, copies.read(show)
+    else:
+        deployment = deployment_of(cloud, None)
+        with progress() as report, report.task(f"Copying {deployment.name}"):
+            place, manifest = copies.make(deployment, folder, report=report.message)
+    if as_json:
+        print_json({"folder": str(place), **manifest.model_dump(mode="json")})
+        return
+    size = sum(piece.size for piece in manifest.pieces) / 2**20
+    print(f"{place}: {manifest.cloud}, OpenStack {manifest.series}, {manifest.made:%Y-%m-%d %H:%M} UTC")
+    print(f"{len(manifest.pieces)} files, {size:.1f} MiB: {', '.join(manifest.databases)}")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup, as `rdo cloud backup` has made it.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back: what the cloud has come to know since is lost.
+
+    What this machine knows of the cloud (hosts, passwords, authority) stays, and is taken from the backup
+    where it is missing. Hosts may be new ones at the same addresses. Interrupted, run it again.
+
+    Example: rdo cloud restore /srv/backups/demo-20261127T063000Z --yes
+    """
+    from rdo.cli.show import progress
+    from rdo.cloud import backup as copies
+    from rdo.cloud import restoring
+    from rdo.common.paths import Paths
+
+    manifest = copies.read(folder)
+    if not yes:
+        print(f"# {manifest.cloud}, OpenStack {manifest.series}", *restoring.actions(manifest), sep="\n")
+        print("Nothing was done. --yes does it.")
+        return
+    restoring.take_home(Paths.from_environment(), folder, manifest)
+    deployment = deployment_of(manifest.cloud, None)
+    restoring.check(deployment, manifest)
+    apply_plans(deployment, dry_run=False, checks=True)
+    with progress() as report, report.task(f"Bringing {manifest.cloud} back"):
+        restoring.restore(deployment, folder, manifest, report=report.message)
+    print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")

@@ -53,11 +53,14 @@ class Deployment:
     def controller(self) -> Target:
         """How the controller is reached."""
         wanted = self.site.cloud.controller.name
-        return next(
-            target
-            for host, target in zip(self.site.cloud.hosts, self.targets, strict=True)
-            if host.name == wanted
-        )
+        rows = zip(self.plans, self.targets, strict=True)
+        return next(target for plan, target in rows if plan.host == wanted)
+
+    def part(self, wanted: Callable[[Plan], bool]) -> Deployment:
+        """Return what is to be done on some of the hosts."""
+        rows = zip(self.plans, self.targets, strict=True)
+        kept = [(plan, target) for plan, target in rows if wanted(plan)]
+        return replace(self, plans=[plan for plan, _ in kept], targets=[target for _, target in kept])
 
     def joining(self, name: str) -> Deployment:
         """Return what is to be done when a host joins: its own plan, and what the others are told of it."""

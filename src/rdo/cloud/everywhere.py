@@ -16,16 +16,18 @@ _PATIENCE = 900.0
 
 
 def on_every_host(
-    deployment: Deployment, script_of: Callable[[Plan], str], *, report: Callable[[str], None] | None = None
+    deployment: Deployment,
+    script_of: Callable[[Plan], str],
+    *,
+    report: Callable[[str], None] | None = None,
+    word: str = "done",
 ) -> None:
     """Run a script on each host, side by side but for the controller, whose turn is when all others are done.
 
     :param script_of: makes the script of a host from its plan
-    :param report: told a line for each host that is done
+    :param report: told a line for each host that is done, which says that it is ``word``
     :raises RdoError: a host could not be reached, or something on it failed; the others are done
     """
-    rows = [*zip(deployment.plans, deployment.targets, strict=True)]
-    rows.sort(key=lambda row: row[1] == deployment.controller)
 
     def on(row: tuple[Plan, Target]) -> str | None:
         plan, target = row
@@ -34,23 +36,31 @@ def on_every_host(
         except CommandError as error:
             return f"{plan.host}: {error}"
         if done.status == 0 and report is not None:
-            report(f"{plan.host} is done")
+            report(f"{plan.host} is {word}")
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
         return None if done.status == 0 else f"{plan.host}:\n{tail}"
 
+    rows = [*zip(deployment.plans, deployment.targets, strict=True)]
+    last = deployment.site.cloud.controller.name
     with ThreadPoolExecutor(max_workers=8) as pool:
-        failed = [said for said in pool.map(on, rows[:-1]) if said is not None]
-    if not failed and (said := on(rows[-1])) is not None:
-        failed.append(said)
-    if failed:
-        raise RdoError(
-            "\n".join(failed), hint="Run it again when the cause is mended; it goes on from there."
-        )
+        for turn in ([row for row in rows if row[0].host != last], [r for r in rows if r[0].host == last]):
+            failed = [said for said in pool.map(on, turn) if said is not None]
+            if failed:
+                raise RdoError(
+                    "\n".join(failed), hint="Run it again when the cause is mended; it goes on from there."
+                )
 
 
 def units_of(plan: Plan) -> list[str]:
     """Return the units that a plan starts, the last first."""
     return list(dict.fromkeys(step.unit for step in reversed(plan.steps) if isinstance(step, Service)))
+
+
+def openstack_units(deployment: Deployment, plan: Plan) -> list[str]:
+    """Return those of a plan's units that are OpenStack's, and httpd where its APIs are."""
+    httpd = deployment.site.names.httpd_unit
+    ours = ("openstack-", "neutron-")
+    return [unit for unit in units_of(plan) if unit.startswith(ours) or unit == httpd]
 
 
 def stop_openstack(deployment: Deployment, *, report: Callable[[str], None] | None = None) -> None:
@@ -60,9 +70,7 @@ def stop_openstack(deployment: Deployment, *, report: Callable[[str], None] | No
     """
 
     def script(plan: Plan) -> str:
-        ours = [unit for unit in units_of(plan) if unit.startswith(("openstack-", "neutron-"))]
-        if deployment.site.names.httpd_unit in units_of(plan):
-            ours.append(deployment.site.names.httpd_unit)
+        ours = openstack_units(deployment, plan)
         return f"systemctl stop {shlex.join(ours)}" if ours else "true"
 
-    on_every_host(deployment, script, report=report)
+    on_every_host(deployment, script, report=report, word="without OpenStack's services")

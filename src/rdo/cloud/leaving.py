@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -59,9 +58,7 @@ def leave(
     if left := machines_on(deployment, name):
         raise RdoError("\n".join([f"There are machines on {name} still:", *left]), hint="Run it again.")
     if not dead:
-        rows = zip(deployment.plans, deployment.targets, strict=True)
-        plans, targets = zip(*((plan, to) for plan, to in rows if plan.host == name), strict=True)
-        take_down(replace(deployment, plans=plans, targets=targets), data=True, report=tell)
+        take_down(deployment.part(lambda plan: plan.host == name), data=True, report=tell)
     _ask(deployment, name, "forget")
 
 

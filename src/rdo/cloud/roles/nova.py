@@ -171,7 +171,11 @@ def _compute(node: Node) -> Options:
             "disk_cachemodes": "network=writeback",
         }
     return {
-        "DEFAULT": {"compute_driver": "libvirt.LibvirtDriver"},
+        "DEFAULT": {
+            "compute_driver": "libvirt.LibvirtDriver",
+            # machines that ran when their host went down run again when it is back
+            "resume_guests_state_on_host_boot": "true",
+        },
         "libvirt": libvirt,
         "vnc": {
             "server_listen": str(node.host.address),
