@@ -39,6 +39,10 @@ _Host = Annotated[
     str | None, typer.Option("--host", help="The one host, [user@]address; this one by default.")
 ]
 _Name = Annotated[str, typer.Option("--name", help="Name of a cloud without a file.")]
+_With = Annotated[
+    list[str] | None,
+    typer.Option("--with", help="Of a cloud without a file: a further service, barbican or heat."),
+]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
 _AnswerFile = Annotated[
     Path | None, typer.Option("--answer-file", help="Instead of a cloud's file: one of Packstack's.")
@@ -109,6 +113,7 @@ def up(
     nodes: _Nodes = 1,
     host: _Host = None,
     name: _Name = "demo",
+    further: _With = None,
     repository: _Repository = None,
     answer_file: _AnswerFile = None,
     release: _Release = None,
@@ -122,6 +127,7 @@ def up(
     Examples:
         rdo cloud up --allinone --on-test-host
         rdo cloud up --on-test-host --nodes 3 --name trio
+        rdo cloud up --allinone --on-test-host --with heat --with barbican
         rdo cloud up cloud.yaml
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
@@ -131,6 +137,7 @@ def up(
     from rdo.cloud import allinone as simple
     from rdo.cloud.deployment import remember
     from rdo.cloud.testhosts import hosts
+    from rdo.cloud.topology import CORE
     from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
@@ -144,16 +151,21 @@ def up(
         raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
     if cloud is not None and (allinone or on_test_host):
         raise InputError("A file says where the cloud is; --allinone and --on-test-host go without one.")
+    services = simple.with_further(further) if further else ()
+    if further and cloud is not None:
+        raise InputError("A cloud's file says which services it has; --with goes without one.")
     if on_test_host:
         hosts.require_root()
         distribution = open_distribution(paths)
         series = choose_release(release, distribution)
         base = choose_platform("debian13", series, distribution)
         with progress() as report:
-            simple.make_test_hosts(distribution, series, base, paths, report, name=name, nodes=nodes)
+            simple.make_test_hosts(
+                distribution, series, base, paths, report, name=name, nodes=nodes, services=services
+            )
         cloud = name
     elif allinone:
-        remember(paths, simple.on_host(name, host, repository))
+        remember(paths, simple.on_host(name, host, repository, services=services or CORE))
         cloud = name
     deployment = deployment_of(cloud, release)
     remember(paths, deployment.site.cloud)

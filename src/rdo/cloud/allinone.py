@@ -11,7 +11,7 @@ from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
-from rdo.cloud.topology import LOCAL, Cloud, Host, Role
+from rdo.cloud.topology import CORE, FURTHER, LOCAL, SERVICES, Cloud, Host, Role, Service
 from rdo.common.errors import InputError, UnknownNameError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -22,7 +22,20 @@ from rdo.distribution.models import Platform, Release
 _TUNNEL, _EXTERNAL = "eth1", "eth2"
 
 
-def on_host(name: str, target: str | None, repository: str | None) -> Cloud:
+def with_further(names: Sequence[str]) -> tuple[Service, ...]:
+    """Return the usual services and further ones.
+
+    :raises InputError: there is no such further service
+    """
+    known: Sequence[str] = FURTHER
+    if wrong := sorted({name for name in names if name not in known}):
+        raise InputError(f"{', '.join(wrong)}: no further service.", hint=f"There are {', '.join(FURTHER)}.")
+    return tuple(one for one in SERVICES if one in CORE or one in names)
+
+
+def on_host(
+    name: str, target: str | None, repository: str | None, *, services: tuple[Service, ...] = CORE
+) -> Cloud:
     """Return a cloud on one host that is there already.
 
     :param target: ``[user@]address``; None for this machine, which is reached without SSH
@@ -33,6 +46,7 @@ def on_host(name: str, target: str | None, repository: str | None) -> Cloud:
         return Cloud(
             name=name,
             repository=repository,
+            services=services,
             hosts=(Host(name=name, address=ip_address(address), ssh=target or LOCAL),),
         )
     except ValueError as error:
@@ -57,7 +71,9 @@ def own_address() -> str:
     return address
 
 
-def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
+def on_test_hosts(
+    name: str, made: Sequence[TestHost], series: str, *, services: tuple[Service, ...] = CORE
+) -> Cloud:
     """Return a cloud on test hosts: all on one, or controller, compute and network on three and more.
 
     Their kernel may have no openvswitch.
@@ -66,6 +82,7 @@ def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
         "name": name,
         "series": series,
         "platform": made[0].platform,
+        "services": services,
         "datapath": "userspace",
     }
     if len(made) == 1:
@@ -169,14 +186,22 @@ def make_test_hosts(
     *,
     name: str,
     nodes: int,
+    services: tuple[Service, ...] = (),
 ) -> Cloud:
     """Return a cloud on test hosts; those that are not there yet are made and booted.
 
     A cloud of that name that is there stays what it has become: hosts may have joined it.
 
-    :raises InputError: not root, or hosts of this platform can't be made
+    :param services: of a new cloud; the usual ones by default
+    :raises InputError: not root, or hosts of this platform can't be made; or the cloud that is there lacks a
+        service
     """
     if (kept := _kept(paths, name)) is not None:
+        if lacking := sorted(set(services) - set(kept.services)):
+            raise InputError(
+                f"{name} is there without {', '.join(lacking)}, which its hosts were not made for.",
+                hint=f"Another --name, or rdo host destroy {name} first.",
+            )
         hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
         _let_out(paths, kept)
         return kept
@@ -185,11 +210,15 @@ def make_test_hosts(
     missing = [one for one in names if one not in known]
     if missing:
         # What packages a cloud needs hangs neither on how many hosts it has nor on their addresses.
-        alike = Cloud(name=name, hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),))
+        alike = Cloud(
+            name=name,
+            services=services or CORE,
+            hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),),
+        )
         layers = ensure_cloud_base(distribution, release, platform, paths, progress, alike)
         hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
     made = hosts.start(paths, names, progress=progress)
-    cloud = on_test_hosts(name, made, release.series)
+    cloud = on_test_hosts(name, made, release.series, services=services or CORE)
     _let_out(paths, cloud)
     remember(paths, cloud)
     return cloud

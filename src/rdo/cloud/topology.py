@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,10 +26,15 @@ class Role(StrEnum):
     STORAGE = "storage"
 
 
-Service = Literal["keystone", "glance", "placement", "neutron", "nova", "cinder", "horizon"]
+Service = Literal[
+    "keystone", "glance", "placement", "neutron", "nova", "cinder", "barbican", "heat", "horizon"
+]
 
 #: In the order in which they are put up; each needs some of those before it.
-SERVICES: tuple[Service, ...] = ("keystone", "glance", "placement", "neutron", "nova", "cinder", "horizon")
+SERVICES: tuple[Service, ...] = get_args(Service)
+#: Those that a cloud has only where it says so.
+FURTHER: tuple[Service, ...] = ("barbican", "heat")
+CORE: tuple[Service, ...] = tuple(service for service in SERVICES if service not in FURTHER)
 
 #: What each service can't be without.
 NEEDS: Mapping[Service, tuple[Service, ...]] = {
@@ -39,6 +44,8 @@ NEEDS: Mapping[Service, tuple[Service, ...]] = {
     "neutron": ("keystone",),
     "nova": ("keystone", "glance", "placement", "neutron"),
     "cinder": ("keystone", "glance"),
+    "barbican": ("keystone",),
+    "heat": ("keystone",),
     "horizon": ("keystone", "glance", "nova", "neutron"),
 }
 
@@ -157,7 +164,7 @@ class Cloud(Part):
     platform: str | None = Field(default=None, description="of all hosts")
     region: str = "RegionOne"
     repository: str | None = Field(default=None, description="URL above the repositories; ours by default")
-    services: tuple[Service, ...] = SERVICES
+    services: tuple[Service, ...] = CORE
     hosts: tuple[Host, ...] = Field(min_length=1)
     external: External = External()
     storage: Storage = Storage()

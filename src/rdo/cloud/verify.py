@@ -80,7 +80,7 @@ def use(
         "cloud": CLOUD,
         "image": place,
         "external": cloud.external.name,
-        "volumes": "cinder" in cloud.services,
+        "services": list(cloud.services),
         "computes": len(cloud.having(Role.COMPUTE)),
         "patience": _PATIENCE,
     }
