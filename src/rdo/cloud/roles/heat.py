@@ -35,8 +35,8 @@ def accounts(node: Node) -> dict[str, object]:
 def _options(node: Node) -> Options:
     cfn = node.site.url(web.HEAT_CFN)
     trustee = node.account("heat")
-    # the project is the user's, by trust
-    for name in ("project_name", "project_domain_name", "region_name"):
+    # the project is the user's, by trust; whom to believe stands with Heat's clients
+    for name in ("project_name", "project_domain_name", "region_name", "cafile"):
         del trustee[name]
     return merged(
         node.database("heat"),
@@ -57,6 +57,5 @@ def _options(node: Node) -> Options:
             "trustee": trustee,
             "clients": {"ca_file": CA},
             "clients_keystone": {"auth_uri": node.site.identity_url, "ca_file": CA},
-            "ec2authtoken": {"auth_uri": node.site.identity_url, "ca_file": CA},
         },
     )
