@@ -37,5 +37,7 @@ def _options(node: Node) -> Options:
             "secretstore": {"enabled_secretstore_plugins": "store_crypto"},
             "crypto": {"enabled_crypto_plugins": "simple_crypto"},
             "simple_crypto_plugin": {"kek": key},
+            # a project's members may keep secrets, as they may boot machines, without a role for it
+            "oslo_policy": {"enforce_new_defaults": "true", "enforce_scope": "true"},
         },
     )
