@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
@@ -273,6 +274,27 @@ def test_it_does_what_clouds_are_for(world: World) -> None:
     assert {name: check for name, check in checks.items() if not check["ok"]} == {}
     assert {"server", "metadata", "ping", "ssh", "elsewhere", "migration", "live", "refusal"} <= checks.keys()
     assert done.returncode == 0
+
+
+def test_tempest_finds_nothing_wrong_and_leaves_nothing(world: World) -> None:
+    chosen = (
+        "identity.v3.test_api_discovery",
+        "image.v2.test_versions",
+        "network.test_routers.RoutersTest.test_create_show_list_update_delete_router",
+        "compute.servers.test_create_server.ServersTestJSON.test_verify_server_details",
+    )
+    regex = "|".join(re.escape(f"tempest.api.{name}") for name in chosen)
+    found = world.installation.json("cloud", "verify", NAME, "--tempest", "--regex", regex, timeout=900)
+    assert [one for one in found["results"] if one["status"] != "success"] == []
+    assert found["ok"] and found["chosen"] == len(found["results"]) == 8
+    assert found["left"] == []
+    kept = {file.name: file.read_bytes() for file in Path(found["folder"]).iterdir()}
+    assert {"results.json", "junit.xml", "tempest.subunit", "tempest.conf", "tempest.log.gz"} <= kept.keys()
+    kept["tempest.log.gz"] = gzip.decompress(kept["tempest.log.gz"])
+    folder = world.installation.state / "clouds" / NAME
+    secrets: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    assert [n for n, value in secrets.items() for text in kept.values() if value.encode() in text] == []
+    assert world.on_host("ls -d /var/lib/rdo-tempest || true") == ""
 
 
 def test_passwords_and_certificates_are_made_anew(world: World) -> None:

@@ -270,7 +270,7 @@ def verify(
         rdo cloud verify demo --tempest
         rdo cloud verify demo --tempest --regex 'tempest.api.network.*test_routers'
     """
-    from rdo.cli.cloud_tempest import run
+    from rdo.cli.cloud_tempest import require_regex, run
     from rdo.cli.defaults import open_distribution
     from rdo.cli.show import OUT, print_json, progress, table
     from rdo.cloud.guestimage import ensure_guest_image
@@ -281,6 +281,7 @@ def verify(
 
     if regex is not None and not tempest:
         raise InputError("--regex chooses among tempest's tests.", hint="Add --tempest.")
+    require_regex(regex or "")
     if tempest:
         run(_deployment(cloud, None), regex=regex, concurrency=concurrency, as_json=as_json)
         return

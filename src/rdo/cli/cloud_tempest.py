@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def run(deployment: Deployment, *, regex: str | None, concurrency: int, as_json: bool) -> None:
     """Run them and show what was found; exit status 1 where a test failed or something is left.
 
-    :raises InputError: the regular expression is none, or finds no test
+    :raises InputError: the regular expression finds no test
     """
     from rdo.cli.defaults import open_distribution
     from rdo.cli.show import print_json, progress
@@ -27,10 +27,6 @@ def run(deployment: Deployment, *, regex: str | None, concurrency: int, as_json:
     from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
-    try:
-        re.compile(regex or "")
-    except re.error as error:
-        raise InputError(f"--regex {regex}: {error}") from error
     paths = Paths.from_environment()
     with progress() as report, ExitStack() as open_tasks:
         image = None
@@ -46,6 +42,19 @@ def run(deployment: Deployment, *, regex: str | None, concurrency: int, as_json:
         _show(found)
     if not found.ok:
         raise typer.Exit(1)
+
+
+def require_regex(text: str) -> None:
+    """Do nothing where a text is a regular expression.
+
+    :raises InputError: it is none
+    """
+    from rdo.common.errors import InputError
+
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise InputError(f"--regex {text}: {error}") from error
 
 
 class _Teller:

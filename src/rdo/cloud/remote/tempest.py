@@ -121,7 +121,7 @@ class Tempest:
     def workspace(self) -> None:
         """Make the folder of the run, readable by root alone."""
         os.umask(0o077)
-        self.base.mkdir()
+        self.base.mkdir(parents=True)
         self.tempest("init", "--workspace-path", str(self.base / "known.yaml"), cwd=self.base)
 
     def configuration(self) -> None:
@@ -293,8 +293,7 @@ class Tempest:
 
         :raises BlockingIOError: there is another one
         """
-        self.base.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.base.parent / "lock").open("w") as file:
+        with Path("/run/rdo-tempest.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
 
@@ -367,6 +366,8 @@ def main() -> int:
     emit("end", error=error, stopped=leash.stopped.is_set())
     leash.over.wait()
     shutil.rmtree(run.base, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        run.base.parent.rmdir()
     return 0
 
 
