@@ -175,22 +175,50 @@ def up(
 
 
 @app.command()
-def verify(cloud: CloudName, as_json: Json = False) -> None:
+def verify(
+    cloud: CloudName,
+    tempest: Annotated[
+        bool, typer.Option("--tempest", help="Run tempest's smoke set instead, from our own package.")
+    ] = False,
+    regex: Annotated[
+        str | None, typer.Option("--regex", help="With --tempest: the tests whose names this finds.")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=64, help="With --tempest: tests at once.")
+    ] = 2,
+    as_json: Json = False,
+) -> None:
     """Have a real client use the cloud. Exit status 1 where something doesn't work.
 
     It makes a user, boots a machine from an image of its own, reaches it through a floating IP, moves a
     volume from one machine to another, and removes all of it again. A cloud of Keystone alone is asked for a
     token and its catalog.
 
-    Examples: rdo cloud verify demo; rdo cloud verify cloud.yaml --json
+    With --tempest, upstream's own tests are run. Their package is installed on the controller and stays
+    there; what they make is removed, by its names, as is an image and two flavors for them. The results are
+    kept in the cloud's folder. Ctrl-C ends them early.
+
+    Examples:
+        rdo cloud verify demo
+        rdo cloud verify cloud.yaml --json
+        rdo cloud verify demo --tempest
+        rdo cloud verify demo --tempest --regex 'tempest.api.network.*test_routers'
     """
+    from rdo.cli.cloud_tempest import require_regex, run
     from rdo.cli.defaults import open_distribution
     from rdo.cli.show import OUT, print_json, progress, table
     from rdo.cloud.guestimage import ensure_guest_image
     from rdo.cloud.verify import use
     from rdo.cloud.verify import verify as prove
+    from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
+    if regex is not None and not tempest:
+        raise InputError("--regex chooses among tempest's tests.", hint="Add --tempest.")
+    require_regex(regex or "")
+    if tempest:
+        run(deployment_of(cloud, None), regex=regex, concurrency=concurrency, as_json=as_json)
+        return
     deployment = deployment_of(cloud, None)
     if "nova" not in deployment.site.cloud.services:
         proofs = prove(deployment.controller)

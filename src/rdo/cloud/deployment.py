@@ -30,6 +30,8 @@ from rdo.repository.snapshots import current, folder_of
 #: What is built for each service, by index names; and what all of them take from a Python driver.
 DRIVERS = ("pymysql", "pymemcache")
 CLIENT = "python-openstackclient"
+#: The package that `rdo cloud verify --tempest` installs on the controller.
+TEMPEST = "openstack-tempest"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def use(
     :param report: told of each check when it is done
     :raises VerificationError: the program on the controller ended before its last check
     """
-    place = _send(target, image)
+    place = send_image(target, image)
     job = {
         "cloud": CLOUD,
         "image": place,
@@ -108,8 +108,11 @@ def use(
     return checks
 
 
-def _send(target: Target, image: Path) -> str:
-    """Put the image on a host, unless it is there; return its place."""
+def send_image(target: Target, image: Path) -> str:
+    """Put the image on a host, unless it is there; return its place.
+
+    :raises VerificationError: it can't be put there
+    """
     folder = "/var/cache/rdo-cloud"
     place = f"{folder}/{sha256_file(image)[:32]}.qcow2"
     command = (

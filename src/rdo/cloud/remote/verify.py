@@ -500,12 +500,12 @@ class Verification:
         return 0 if self.ok else 1
 
 
-def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
-    """Remove what bears this program's names; return what could not be."""
+def remove(admin: Any, until: Callable[..., Any], prefix: str = PREFIX) -> list[str]:
+    """Remove what bears names of one beginning, this program's by default; return what could not be."""
     left: list[str] = []
 
     def ours(items: Any) -> list[Any]:
-        return [item for item in items if (item.name or "").startswith(PREFIX)]
+        return [item for item in items if (item.name or "").startswith(prefix)]
 
     def drop(what: str, action: Callable[[], Any]) -> None:
         try:
@@ -545,6 +545,9 @@ def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
                 )
         drop(router.name, partial(network.delete_router, router))
     for item in ours(network.networks()):
+        for port in network.ports(network_id=item.id):
+            if not port.device_owner:
+                drop("port of " + item.name, partial(network.delete_port, port))
         drop(item.name, partial(network.delete_network, item))
     for image in ours(admin.image.images()):
         drop(image.name, partial(admin.image.delete_image, image))
