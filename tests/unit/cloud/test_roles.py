@@ -16,7 +16,7 @@ import yaml
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.operations import scripts_for
 from rdo.cloud.pki import Authority
-from rdo.cloud.plan import Config, File, Packages, Plan, Script, Service, Stage
+from rdo.cloud.plan import Config, File, Objects, Packages, Plan, Script, Service, Stage
 from rdo.cloud.roles import plans
 from rdo.cloud.roles.rabbitmq import password_hash
 from rdo.cloud.topology import Cloud, Host, PlatformNames, Repository, Role, Site
@@ -167,6 +167,32 @@ def test_a_service_starts_again_for_what_it_reads_and_nothing_else(make: Make) -
     assert not {"nova-configuration", "glance-configuration"} & services["cinder-volume"]
     assert {"nova-configuration", "nova-api-site", "certificate"} <= services["httpd"]
     assert services["memcached"] == {"memcached-packages"}
+
+
+def test_further_services_are_there_where_they_are_asked_for(make: Make, tmp_path: Path) -> None:
+    (usual,) = make()
+    assert not {step.group for step in usual.steps} & {"heat", "barbican"}
+    (plan,) = make(services=("keystone", "heat", "barbican"))
+    ids = [step.id for step in plan.steps]
+    assert {"heat-schema", "barbican-schema", "heat-engine", "port-8004", "port-8000", "port-9311"} <= {*ids}
+    wanted = json.loads(next(s.wanted for s in plan.steps if isinstance(s, Objects)).get_secret_value())
+    found = {row["name"]: row["url"] for row in wanted["services"]}
+    assert found == {
+        "barbican": "https://192.0.2.10:9311",
+        "heat": "https://192.0.2.10:8004/v1/%(tenant_id)s",
+        "heat-cfn": "https://192.0.2.10:8000/v1",
+    }
+    (domain,) = wanted["domains"]
+    heat = options(plan, "heat")["DEFAULT"]
+    assert heat["stack_domain_admin_password"] == domain["admin"]["password"]
+    # what is in databases can be read after a rotation as well
+    credentials = Credentials(tmp_path / "passwords.json")
+    key = options(plan, "barbican")["simple_crypto_plugin"]["kek"]
+    assert "heat_encryption" not in credentials.renew()
+    (again,) = make(services=("keystone", "heat", "barbican"))
+    assert options(again, "heat")["DEFAULT"]["auth_encryption_key"] == heat["auth_encryption_key"]
+    assert options(again, "barbican")["simple_crypto_plugin"]["kek"] == key
+    assert options(again, "heat")["DEFAULT"]["transport_url"] != heat["transport_url"]
 
 
 def test_kvm_is_tried_unless_the_operator_has_decided(make: Make) -> None:

@@ -17,7 +17,7 @@ import pytest
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.pki import Authority
-from rdo.cloud.plan import Target
+from rdo.cloud.plan import Plan, Target
 from rdo.cloud.tempest import Result, SilentListener, run_tempest
 from rdo.cloud.tempest_options import PREFIX, tempest_options
 from rdo.cloud.topology import Cloud, Host, Repository, Role, Site, Storage
@@ -113,7 +113,7 @@ class Controller:
         self.deployment = Deployment(
             site=site(),
             credentials=credentials,
-            plans=(),
+            plans=(Plan(host=site().cloud.controller.name, steps=()),),
             targets=(Target(host="192.0.2.10"),),
             folder=folder,
             certificates={},

@@ -38,6 +38,6 @@ def _options(node: Node) -> Options:
             "crypto": {"enabled_crypto_plugins": "simple_crypto"},
             "simple_crypto_plugin": {"kek": key},
             # a project's members may keep secrets, as they may boot machines, without a role for it
-            "oslo_policy": {"enforce_new_defaults": "true", "enforce_scope": "true"},
+            "oslo_policy": {"enforce_new_defaults": "true"},
         },
     )
