@@ -5,14 +5,9 @@
 set -euo pipefail
 RDO_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-rdo_system_packages() {
+rdo_programs() {
     # command -> package, on Debian and on EL (the EL column has not been run on EL yet)
-    local missing_deb=() missing_el=() command deb el python
-    while read -r command deb el; do
-        if ! command -v "$command" >/dev/null 2>&1; then
-            missing_deb+=("$deb"); missing_el+=("$el")
-        fi
-    done <<'TABLE'
+    cat <<'TABLE'
 debootstrap debootstrap debootstrap
 bwrap bubblewrap bubblewrap
 ip iproute2 iproute
@@ -20,6 +15,21 @@ nsenter util-linux util-linux
 ssh openssh-client openssh-clients
 git git git-core
 TABLE
+    # a browser is large, and only the system tests have a use for it
+    [ "${1:-}" != system ] || cat <<'TABLE'
+chromium chromium chromium
+chromedriver chromium-driver chromedriver
+certutil libnss3-tools nss-tools
+TABLE
+}
+
+rdo_system_packages() {
+    local missing_deb=() missing_el=() command deb el python
+    while read -r command deb el; do
+        if ! command -v "$command" >/dev/null 2>&1; then
+            missing_deb+=("$deb"); missing_el+=("$el")
+        fi
+    done < <(rdo_programs "${1:-}")
     if ! python=$(rdo_find_python 2>/dev/null); then
         # EL 9's own python3 is 3.9; 3.12 is beside it.
         missing_deb+=(python3-venv); missing_el+=(python3.12)
@@ -81,7 +91,7 @@ rdo_environment() {
 }
 
 rdo_setup() {
-    rdo_system_packages
+    rdo_system_packages "${1:-}"
     rdo_environment
     export RDO_PYTHON PATH="$RDO_TOP/.venv/bin:$PATH"
 }

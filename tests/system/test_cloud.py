@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,6 +205,55 @@ def test_dashboard_lets_the_administrator_in(world: World) -> None:
     assert shown[1:] == ["200 True", "200 True"]
 
 
+@pytest.fixture
+def machine(world: World) -> Iterator[str]:
+    """A machine that needs no more than a name: its disk is empty, and it has no network."""
+    name, client = "seen-by-a-browser", "openstack --os-cloud rdo"
+    world.on_host(f"truncate -s 1M /tmp/empty; {client} image create --file /tmp/empty {name}")
+    try:
+        world.on_host(f"{client} server create --image {name} --flavor m1.nano --nic none --wait {name}")
+        yield name
+    finally:
+        world.on_host(f"{client} server delete --wait {name}; {client} image delete {name}; rm /tmp/empty")
+
+
+def test_a_browser_shows_the_dashboard_and_a_machine_in_it(
+    world: World, machine: str, tmp_path: Path
+) -> None:
+    folder = world.installation.state / "clouds" / NAME
+    picture = tmp_path / "instances.png"
+    job = {
+        "site": f"https://{world.described()['hosts'][0]['address']}/dashboard",
+        "password": json.loads((folder / "passwords.json").read_text())["admin"],
+        "authority": str(folder / "pki/ca.crt"),
+        "machine": machine,
+        "picture": str(picture),
+    }
+    network = Network.of(Paths.from_environment(world.installation.environment))
+    program = [sys.executable, str(Path(__file__).with_name("browser.py"))]
+    done = subprocess.run(
+        ["ip", "netns", "exec", network.namespace, *program],
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["address"].endswith("/project/instances/")
+    (row,) = [row for row in seen["rows"] if machine in row]
+    assert "m1.nano" in row and "Active" in row
+    for styles in (seen["styles"], seen["entry"]["styles"]):
+        assert all(styles["sheets"]) and sum(styles["sheets"]) > 1000, "rules of each style sheet"
+        assert styles["scripts"]
+    # a colour of the theme: without styles it is a shade of grey, or none
+    red, green, blue = re.findall(r"\d+", seen["entry"]["styles"]["button"])
+    assert red != blue and green != blue
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert seen["complaints"] == []
+
+
 def test_a_host_joins_and_the_others_are_only_told(world: World) -> None:
     starts = world.starts()
     added = world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
@@ -223,6 +274,27 @@ def test_it_does_what_clouds_are_for(world: World) -> None:
     assert {name: check for name, check in checks.items() if not check["ok"]} == {}
     assert {"server", "metadata", "ping", "ssh", "elsewhere", "migration", "live", "refusal"} <= checks.keys()
     assert done.returncode == 0
+
+
+def test_tempest_finds_nothing_wrong_and_leaves_nothing(world: World) -> None:
+    chosen = (
+        "identity.v3.test_api_discovery",
+        "image.v2.test_versions",
+        "network.test_routers.RoutersTest.test_create_show_list_update_delete_router",
+        "compute.servers.test_create_server.ServersTestJSON.test_verify_server_details",
+    )
+    regex = "|".join(re.escape(f"tempest.api.{name}") for name in chosen)
+    found = world.installation.json("cloud", "verify", NAME, "--tempest", "--regex", regex, timeout=900)
+    assert [one for one in found["results"] if one["status"] != "success"] == []
+    assert found["ok"] and found["chosen"] == len(found["results"]) == 8
+    assert found["left"] == []
+    kept = {file.name: file.read_bytes() for file in Path(found["folder"]).iterdir()}
+    assert {"results.json", "junit.xml", "tempest.subunit", "tempest.conf", "tempest.log.gz"} <= kept.keys()
+    kept["tempest.log.gz"] = gzip.decompress(kept["tempest.log.gz"])
+    folder = world.installation.state / "clouds" / NAME
+    secrets: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    assert [n for n, value in secrets.items() for text in kept.values() if value.encode() in text] == []
+    assert world.on_host("ls -d /var/lib/rdo-tempest || true") == ""
 
 
 def test_passwords_and_certificates_are_made_anew(world: World) -> None:
@@ -272,6 +344,53 @@ def test_status_says_what_is_down(world: World) -> None:
     assert [line for line in found["down"] if "openstack-nova-scheduler is inactive" in line]
     assert world.up() == {NAME: {"nova-scheduler"}}
     eventually(lambda: world.installation.rdo("cloud", "status", NAME).returncode == 0)
+
+
+def _boot(world: World, name: str, host: str) -> None:
+    """Boot a machine on a host, from an image that is there or made."""
+    client = "openstack --os-cloud rdo"
+    image = f"{client} image create --disk-format qcow2 --file $(ls /var/cache/rdo-cloud/*.qcow2) guest"
+    where = f"--availability-zone nova:{host}:{host} --network none-but-its-own"
+    net = f"{client} network create none-but-its-own && {client} subnet create --network none-but-its-own"
+    there = f"{client} image show guest || {{ {image} && {net} --subnet-range 10.98.0.0/24 of-its-own; }}"
+    world.on_host(f"{there}; {client} server create --wait --flavor m1.nano --image guest {where} {name}")
+
+
+def _place(world: World, machine: str) -> list[str]:
+    shown = f"openstack --os-cloud rdo server show {machine} -f value -c status -c OS-EXT-SRV-ATTR:host"
+    return sorted(world.on_host(shown).split())
+
+
+def test_a_host_leaves_and_its_machines_stay(world: World) -> None:
+    _boot(world, "moved", SECOND)
+    refused = world.installation.rdo("cloud", "remove", NAME, NAME, "--yes")
+    assert refused.returncode == 2
+    shown = world.installation.rdo("cloud", "remove", SECOND, NAME)
+    assert shown.returncode == 0 and shown.stdout.startswith("1 machines would move off"), shown
+    assert _place(world, "moved") == ["ACTIVE", SECOND]
+    done = world.installation.rdo("cloud", "remove", SECOND, NAME, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _place(world, "moved") == ["ACTIVE", NAME]
+    found = world.installation.json("cloud", "status", NAME)
+    assert {agent["host"].partition("@")[0] for agent in found["agents"]} == {NAME}
+    assert world.on_host("rpm -qa '*openstack*'", SECOND) == ""
+    assert world.up() == {}
+
+
+def test_machines_of_a_dead_host_are_started_elsewhere(world: World) -> None:
+    assert world.installation.rdo("host", "destroy", SECOND, "--yes").returncode == 0
+    world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
+    _boot(world, "saved", SECOND)
+    assert world.installation.rdo("host", "crash", SECOND).returncode == 0
+    assert f"{SECOND}: " in "".join(world.installation.json("cloud", "status", NAME, status=1)["down"])
+    done = world.installation.rdo("cloud", "remove", SECOND, NAME, "--dead", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _place(world, "saved") == ["ACTIVE", NAME]
+    assert world.up() == {}
+    eventually(lambda: world.installation.rdo("cloud", "status", NAME).returncode == 0)
+    client = "openstack --os-cloud rdo"
+    world.on_host(f"{client} server delete --wait moved saved && {client} image delete guest")
+    world.on_host(f"{client} network delete none-but-its-own")
 
 
 def test_taken_down_it_leaves_nothing_but_data_and_comes_back_with_it(world: World) -> None:

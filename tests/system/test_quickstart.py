@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import threading
 import time
@@ -342,6 +343,50 @@ def test_keystone_answers_again_after_a_reboot(world: World) -> None:
     assert {proof["name"] for proof in proofs} == {"token", "catalog"}
     assert world.on_host("systemctl is-system-running --wait") == "running"
     assert world.on_host("systemctl list-units --failed --plain --no-legend") == ""
+    assert world.up() == []
+
+
+def test_a_stopped_cloud_starts_again(world: World) -> None:
+    shown = world.installation.rdo("cloud", "stop", HOST)
+    assert shown.returncode == 0 and "stop apache2" in shown.stdout
+    assert world.token(), "nothing was done"
+    for _ in range(2):
+        done = world.installation.rdo("cloud", "stop", HOST, "--yes")
+        assert done.returncode == 0, done.stderr
+    states = f"systemctl is-active {' '.join(UNITS)} || true"
+    assert world.on_host(states).split() == ["inactive"] * len(UNITS)
+    started = world.installation.json("cloud", "start", HOST)
+    changed = {step["id"] for step in started["steps"] if step["changed"]}
+    assert {"mariadb", "memcached", "httpd"} <= changed
+    assert world.token()
+    assert world.up() == []
+
+
+def test_a_backup_brings_back_what_there_was(world: World, tmp_path: Path) -> None:
+    client = "openstack --os-cloud rdo project"
+    own = "/etc/keystone/keystone.conf.d/70-own.conf"
+    world.on_host(f"{client} create kept && printf '[DEFAULT]\\ndebug = true\\n' >{own}")
+    made = world.installation.json("cloud", "backup", HOST, str(tmp_path))
+    folder = Path(made["folder"])
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700 and made["databases"] == ["keystone"]
+    world.on_host(f"{client} delete kept && {client} create later && rm {own}")
+    (damaged := tmp_path / "damaged").mkdir()
+    shutil.copytree(folder, damaged, dirs_exist_ok=True)
+    with (damaged / "databases/keystone.sql.gz").open("ab") as file:
+        file.write(b"more")
+    refused = world.installation.rdo("cloud", "restore", str(damaged), "--yes")
+    assert refused.returncode == 2 and "databases/keystone.sql.gz is not what it was" in refused.stderr
+
+    # the host's cloud is taken off with all that it knows, here as well
+    gone = world.installation.rdo("cloud", "down", HOST, "--data", "--yes")
+    assert gone.returncode == 0, gone.stderr
+    assert not world.passwords.exists()
+    done = world.installation.rdo("cloud", "restore", str(folder), "--yes")
+    assert done.returncode == 0, done.stderr
+    projects = world.on_host(f"{client} list -f value -c Name").split()
+    assert "kept" in projects and "later" not in projects
+    assert world.on_host(f"cat {own}") == "[DEFAULT]\ndebug = true"
     assert world.up() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, ip_address
 
@@ -10,7 +11,7 @@ from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
-from rdo.cloud.topology import Cloud, Host, Role
+from rdo.cloud.topology import CORE, FURTHER, LOCAL, SERVICES, Cloud, Host, Role, Service
 from rdo.common.errors import InputError, UnknownNameError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -21,34 +22,68 @@ from rdo.distribution.models import Platform, Release
 _TUNNEL, _EXTERNAL = "eth1", "eth2"
 
 
-def on_host(name: str, target: str, repository: str | None) -> Cloud:
+def with_further(names: Sequence[str]) -> tuple[Service, ...]:
+    """Return the usual services and further ones.
+
+    :raises InputError: there is no such further service
+    """
+    known: Sequence[str] = FURTHER
+    if wrong := sorted({name for name in names if name not in known}):
+        raise InputError(f"{', '.join(wrong)}: no further service.", hint=f"There are {', '.join(FURTHER)}.")
+    return tuple(one for one in SERVICES if one in CORE or one in names)
+
+
+def on_host(
+    name: str, target: str | None, repository: str | None, *, services: tuple[Service, ...] = CORE
+) -> Cloud:
     """Return a cloud on one host that is there already.
 
-    :param target: ``[user@]address``
-    :raises InputError: the address is none
+    :param target: ``[user@]address``; None for this machine, which is reached without SSH
+    :raises InputError: the address is none, or this machine has none that others could reach
     """
-    address = target.rpartition("@")[2]
+    address = own_address() if target is None else target.rpartition("@")[2]
     try:
         return Cloud(
             name=name,
             repository=repository,
-            hosts=(Host(name=name, address=ip_address(address), ssh=target),),
+            services=services,
+            hosts=(Host(name=name, address=ip_address(address), ssh=target or LOCAL),),
         )
     except ValueError as error:
         raise InputError(f"{target}: {error}", hint="--host user@ADDRESS, the address as digits.") from error
 
 
-def on_test_hosts(name: str, made: Sequence[TestHost], series: str) -> Cloud:
+def own_address() -> str:
+    """Return the address that this machine shows to others: that of its default route.
+
+    :raises InputError: it has none
+    """
+    # nothing is sent: the kernel is only asked which way it would go (an address for documentation, RFC 5737)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(("192.0.2.1", 9))
+        except OSError as error:
+            raise InputError(
+                "This machine has no address that others could reach.",
+                hint="--host root@ADDRESS says which one it is.",
+            ) from error
+        address: str = asked.getsockname()[0]
+    return address
+
+
+def on_test_hosts(
+    name: str, made: Sequence[TestHost], series: str, *, services: tuple[Service, ...] = CORE
+) -> Cloud:
     """Return a cloud on test hosts: all on one, or controller, compute and network on three and more.
 
-    Their kernel may have no openvswitch, and KVM doesn't work in them.
+    Their kernel may have no openvswitch.
     """
     common = {
         "name": name,
         "series": series,
         "platform": made[0].platform,
+        "services": services,
         "datapath": "userspace",
-        "virtualization": "qemu",
     }
     if len(made) == 1:
         # with a place for tunnels from the start, so that a second host changes nothing on it
@@ -151,14 +186,22 @@ def make_test_hosts(
     *,
     name: str,
     nodes: int,
+    services: tuple[Service, ...] = (),
 ) -> Cloud:
     """Return a cloud on test hosts; those that are not there yet are made and booted.
 
     A cloud of that name that is there stays what it has become: hosts may have joined it.
 
-    :raises InputError: not root, or hosts of this platform can't be made
+    :param services: of a new cloud; the usual ones by default
+    :raises InputError: not root, or hosts of this platform can't be made; or the cloud that is there lacks a
+        service
     """
     if (kept := _kept(paths, name)) is not None:
+        if lacking := sorted(set(services) - set(kept.services)):
+            raise InputError(
+                f"{name} is there without {', '.join(lacking)}, which its hosts were not made for.",
+                hint=f"Another --name, or rdo host destroy {name} first.",
+            )
         hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
         _let_out(paths, kept)
         return kept
@@ -167,11 +210,15 @@ def make_test_hosts(
     missing = [one for one in names if one not in known]
     if missing:
         # What packages a cloud needs hangs neither on how many hosts it has nor on their addresses.
-        alike = Cloud(name=name, hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),))
+        alike = Cloud(
+            name=name,
+            services=services or CORE,
+            hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),),
+        )
         layers = ensure_cloud_base(distribution, release, platform, paths, progress, alike)
         hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
     made = hosts.start(paths, names, progress=progress)
-    cloud = on_test_hosts(name, made, release.series)
+    cloud = on_test_hosts(name, made, release.series, services=services or CORE)
     _let_out(paths, cloud)
     remember(paths, cloud)
     return cloud

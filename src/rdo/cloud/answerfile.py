@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from rdo.cloud.topology import NEEDS, SERVICES, Cloud, Host, Role, Service
+from rdo.cloud.topology import CORE, NEEDS, SERVICES, Cloud, Host, Role, Service
 from rdo.common.errors import DataError, Problem
 
 _LINE = re.compile(r"(?P<key>\w+)\s*=\s*(?P<value>.*)")
@@ -27,12 +27,15 @@ _WANTED: Mapping[Service, str] = {
     "neutron": "CONFIG_NEUTRON_INSTALL",
     "nova": "CONFIG_NOVA_INSTALL",
     "cinder": "CONFIG_CINDER_INSTALL",
+    "heat": "CONFIG_HEAT_INSTALL",
     "horizon": "CONFIG_HORIZON_INSTALL",
 }
+#: those of them that Packstack leaves out by default
+_UNASKED = ("heat",)
 #: what Packstack installs beside them; on by its own default or not
 _ELSEWHERE = {
     **dict.fromkeys(("SWIFT", "CEILOMETER", "AODH"), "y"),
-    **dict.fromkeys(("MANILA", "SAHARA", "HEAT", "MAGNUM", "TROVE", "IRONIC", "PANKO"), "n"),
+    **dict.fromkeys(("MANILA", "SAHARA", "MAGNUM", "TROVE", "IRONIC", "PANKO"), "n"),
 }
 #: key -> name of the password here
 _PASSWORDS: Mapping[str, str] = {
@@ -40,9 +43,11 @@ _PASSWORDS: Mapping[str, str] = {
     "CONFIG_KEYSTONE_DB_PW": "keystone_database",
     "CONFIG_NEUTRON_METADATA_PW": "metadata_proxy",
     "CONFIG_HORIZON_SECRET_KEY": "horizon",
+    "CONFIG_HEAT_DOMAIN_PASSWORD": "heat_domain",
+    "CONFIG_HEAT_AUTH_ENC_KEY": "heat_encryption",
     **{
         f"CONFIG_{service.upper()}_{short}_PW": f"{service}_{name}"
-        for service in ("glance", "nova", "neutron", "cinder")
+        for service in ("glance", "nova", "neutron", "cinder", "heat")
         for short, name in (("DB", "database"), ("KS", "service"))
     },
 }
@@ -184,10 +189,11 @@ def _read(path: Path) -> _File:
 
 
 def _services(file: _File) -> tuple[Service, ...]:
-    off = {service for service, key in _WANTED.items() if not file.yes(key, "y")}
+    usual = {service: "n" if service in _UNASKED else "y" for service in _WANTED}
+    off = {service for service, key in _WANTED.items() if not file.yes(key, usual[service])}
     if "nova" in off:
         off.add("placement")
-    chosen = tuple(service for service in SERVICES if service not in off)
+    chosen = tuple(service for service in SERVICES if service in (*CORE, *_WANTED) and service not in off)
     for service in chosen:
         for need in NEEDS[service]:
             if need not in chosen:

@@ -34,7 +34,8 @@ class Credentials:
     def renew(self) -> list[str]:
         """Make all passwords anew, and return their names; the next ``up`` puts them in force.
 
-        What Ceph's clients have stays: machines that run use it, and its cluster is known by it.
+        What Ceph's clients have stays: machines that run use it, and its cluster is known by it. So do keys
+        of what is in databases.
         """
         with locked(self.path.with_suffix(".lock")):
             known, names = self._read(), self.names()
@@ -54,7 +55,9 @@ class Credentials:
 
     def names(self) -> list[str]:
         """Return the names of what :meth:`renew` makes anew."""
-        return sorted(name for name in self._read() if not name.startswith("ceph_"))
+        return sorted(
+            name for name in self._read() if not (name.startswith("ceph_") or name.endswith("_encryption"))
+        )
 
     def values(self) -> list[str]:
         """Return all passwords that there are by now."""

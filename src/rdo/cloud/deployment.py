@@ -19,7 +19,7 @@ from rdo.cloud.roles import plans
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
-from rdo.cloud.topology import Cloud, PlatformNames, Repository, Service, Site
+from rdo.cloud.topology import LOCAL, Cloud, PlatformNames, Repository, Service, Site
 from rdo.common.errors import InputError, RdoError, UnknownNameError
 from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
@@ -30,6 +30,8 @@ from rdo.repository.snapshots import current, folder_of
 #: What is built for each service, by index names; and what all of them take from a Python driver.
 DRIVERS = ("pymysql", "pymemcache")
 CLIENT = "python-openstackclient"
+#: The package that `rdo cloud verify --tempest` installs on the controller.
+TEMPEST = "openstack-tempest"
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,22 @@ class Deployment:
     def controller(self) -> Target:
         """How the controller is reached."""
         wanted = self.site.cloud.controller.name
-        return next(
-            target
-            for host, target in zip(self.site.cloud.hosts, self.targets, strict=True)
-            if host.name == wanted
-        )
+        rows = zip(self.plans, self.targets, strict=True)
+        return next(target for plan, target in rows if plan.host == wanted)
+
+    def part(self, wanted: Callable[[Plan], bool]) -> Deployment:
+        """Return what is to be done on some of the hosts."""
+        rows = zip(self.plans, self.targets, strict=True)
+        kept = [(plan, target) for plan, target in rows if wanted(plan)]
+        return replace(self, plans=[plan for plan, _ in kept], targets=[target for _, target in kept])
 
     def joining(self, name: str) -> Deployment:
         """Return what is to be done when a host joins: its own plan, and what the others are told of it."""
         return replace(self, plans=[plan if plan.host == name else plan.about_hosts() for plan in self.plans])
+
+    def telling(self) -> Deployment:
+        """Return what is to be done when a host has left: the others are told of it."""
+        return replace(self, plans=[plan.about_hosts() for plan in self.plans])
 
     @property
     def steps(self) -> int:
@@ -91,15 +100,17 @@ def describe(
     platform: Platform,
     *,
     test_hosts: Mapping[str, TestHost] | None = None,
+    all_run: bool = True,
 ) -> Deployment:
     """Work out the plans of a cloud; its passwords and certificates are made where there are none yet.
 
     :param test_hosts: those of its hosts that are test hosts, by name
+    :param all_run: what is to be done needs all of them
     :raises InputError: a test host doesn't run, there is no repository, or the passwords are unusable
     """
     known = test_hosts or {}
     for host in known.values():
-        if host.state != "running":
+        if all_run and host.state != "running":
             raise InputError(f"{host.name} is {host.state}.", hint=f"rdo host start {host.name}")
     server = cloud.repository
     if server is None:
@@ -143,6 +154,8 @@ def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Targ
     if name in test_hosts:
         return Target(host=name, ssh_config=str(test_hosts[name].ssh_config))
     host = next(one for one in cloud.hosts if one.name == name)
+    if host.ssh == LOCAL:
+        return Target(host=name, local=True)
     user, at, address = (host.ssh or str(host.address)).rpartition("@")
     return Target(host=address, user=user if at else "root")
 

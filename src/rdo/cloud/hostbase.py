@@ -13,7 +13,7 @@ from pathlib import Path
 from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.rpminfo import RpmInfo
 from rdo.cloud.credentials import Credentials
-from rdo.cloud.deployment import DRIVERS, asked_for
+from rdo.cloud.deployment import DRIVERS, TEMPEST, asked_for
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import Packages
 from rdo.cloud.roles import plans
@@ -79,7 +79,8 @@ def ensure_cloud_base(
     :raises UnsatisfiedError: the packages can't be installed together
     """
     image.require_hosts(platform)
-    names = _packages_of(cloud)
+    # what tries a cloud runs on its controller as well, and test hosts get nothing of the platform later on
+    names = [*_packages_of(cloud), TEMPEST]
     planner = RootPlanner(platform, paths, progress)
     with progress.task("Packages of the cloud"):
         try:
@@ -87,7 +88,7 @@ def ensure_cloud_base(
             plan = planner.plan(names, infos, what=f"the cloud {cloud.name}")
         except (UnsatisfiedError, InputError):
             made = make_repository(
-                distribution, release, platform, asked_for(cloud.services), paths, progress
+                distribution, release, platform, [*asked_for(cloud.services), "tempest"], paths, progress
             )
             if made.published is None:
                 failed = "; ".join(f"{r.package}: {r.reason or 'failed'}" for r in made.summary.of("failed"))

@@ -207,13 +207,27 @@ def remote_program(name: str) -> str:
     return (Path(__file__).parent / "remote" / f"{name}.py").read_text()
 
 
-def python_on_host(program: str, job: Mapping[str, object]) -> str:
-    """Return a bash script that runs a program of ``remote`` with a job; neither is on a command line."""
+def python_on_host(program: str, job: Mapping[str, object], *, beside: Iterable[str] = ()) -> str:
+    """Return a bash script that runs a program of ``remote`` with a job; neither is on a command line.
+
+    :param beside: others of ``remote`` that it imports from
+    """
     # A here-document on a descriptor of its own leaves standard input free.
-    return (
+    return _libraries(beside) + (
         "python3 - 9<<'RDO_JOB' <<'RDO_PROGRAM'\n"
         f"{json.dumps(job)}\nRDO_JOB\n{remote_program(program)}\nRDO_PROGRAM\n"
     )
+
+
+def _libraries(names: Iterable[str]) -> str:
+    texts = {f"rdo/cloud/remote/{name}.py": remote_program(name) for name in names}
+    if not texts:
+        return ""
+    lines = ["rdo_modules=$(mktemp -d)", "trap 'rm -r \"$rdo_modules\"' EXIT"]
+    lines += ['export PYTHONPATH="$rdo_modules"', 'mkdir -p "$rdo_modules/rdo/cloud/remote"']
+    for path, text in texts.items():
+        lines.append(f"cat >\"$rdo_modules/{path}\" <<'RDO_MODULE'\n{text}\nRDO_MODULE")
+    return "\n".join(lines) + "\n"
 
 
 def _objects_scripts(step: Objects) -> Scripts:

@@ -230,11 +230,15 @@ class Plan(Part):
 
 
 class Target(Part):
-    """How a host is reached: its name in an OpenSSH client configuration file."""
+    """How a host is reached: its name in an OpenSSH client configuration file, or not at all, being this one.
+
+    What is done there is done as root, by ``sudo`` where ``user`` is another one.
+    """
 
     host: str
     ssh_config: str | None = None
     user: str = "root"
+    local: bool = False
 
 
 class StepResult(Part):

@@ -1,17 +1,23 @@
-"""Running one script on a host over OpenSSH, for what needs no plan."""
+"""Running one script on a host over OpenSSH, or here where this machine is it, for what needs no plan."""
 
 from __future__ import annotations
+
+import os
+import shlex
 
 from rdo.cloud.plan import Target
 from rdo.common.process import Completed, run
 
 
-def ssh_command(target: Target) -> list[str]:
-    """Return the OpenSSH command that reaches a host; what is run there follows."""
+def command_on(target: Target, command: str = "bash -s") -> list[str]:
+    """Return what runs a shell command as root on a host."""
+    if target.local:
+        return [*([] if os.geteuid() == 0 else ["sudo", "-n"]), "bash", "-c", command]
     words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", target.user]
     if target.ssh_config is not None:
         words += ["-F", target.ssh_config]
-    return [*words, target.host]
+    as_root = command if target.user == "root" else f"sudo -n bash -c {shlex.quote(command)}"
+    return [*words, target.host, as_root]
 
 
 def run_on(target: Target, script: str, *, timeout: float) -> Completed:
@@ -19,4 +25,4 @@ def run_on(target: Target, script: str, *, timeout: float) -> Completed:
 
     :raises CommandError: the host has not answered, or the script not ended, within ``timeout`` seconds
     """
-    return run([*ssh_command(target), "bash -s"], input=script, check=False, timeout=timeout)
+    return run(command_on(target), input=script, check=False, timeout=timeout)

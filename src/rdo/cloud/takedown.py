@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from rdo.cloud.deployment import Deployment
+from rdo.cloud.everywhere import on_every_host, units_of
 from rdo.cloud.operations import sql_text
-from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Part, Plan, Script, Service, Target
+from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Part, Plan, Script
 from rdo.cloud.roles.repository import REPOSITORY_FILES
-from rdo.cloud.ssh import run_on
-from rdo.common.errors import RdoError
-from rdo.common.process import CommandError
 
-_PATIENCE = 900.0
 _MACHINES = """
 for machine in $(virsh -q list --all --name 2>/dev/null | grep '^instance-'); do
     virsh -q destroy "$machine" 2>/dev/null || true
@@ -58,7 +54,7 @@ def removals(deployment: Deployment, *, data: bool) -> list[Removal]:
     """Return what :func:`take_down` does on each host, to be shown before it is done."""
     found = []
     for plan in deployment.plans:
-        actions = [f"stop and disable {unit}" for unit in _units(plan)]
+        actions = [f"stop and disable {unit}" for unit in units_of(plan)]
         actions += [f"undo {step.title!r}" for step in _undone(plan)]
         actions += [f"remove {path}" for path in _paths(plan)]
         actions.append("remove all packages that came from RDO's repository")
@@ -76,29 +72,7 @@ def take_down(deployment: Deployment, *, data: bool, report: Callable[[str], Non
     :param report: told a line for each host that is done
     :raises RdoError: a host could not be reached, or something on it failed; the others are done
     """
-    # hosts of machines before the controller, which they would miss
-    rows = [*zip(deployment.plans, deployment.targets, strict=True)]
-    rows.sort(key=lambda row: row[1] == deployment.controller)
-
-    def on(row: tuple[Plan, Target]) -> str | None:
-        plan, target = row
-        try:
-            done = run_on(target, script_of(plan, data=data), timeout=_PATIENCE)
-        except CommandError as error:
-            return f"{plan.host}: {error}"
-        if report is not None:
-            report(f"{plan.host} is done")
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
-        return None if done.status == 0 else f"{plan.host}:\n{tail}"
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        failed = [said for said in pool.map(on, rows[:-1]) if said is not None]
-    if not failed and (said := on(rows[-1])) is not None:
-        failed.append(said)
-    if failed:
-        raise RdoError(
-            "\n".join(failed), hint="Run it again when the cause is mended; it goes on from there."
-        )
+    on_every_host(deployment, lambda plan: script_of(plan, data=data), report=report)
 
 
 def script_of(plan: Plan, *, data: bool) -> str:
@@ -111,11 +85,11 @@ def script_of(plan: Plan, *, data: bool) -> str:
         if sql:
             # sessions of services that still run would hold the databases
             kill = [f"KILL USER {sql_text(user)};" for user in sorted({s.user for s in _databases(plan)})]
-            stop = [unit for unit in _units(plan) if unit.startswith(("openstack-", "neutron-"))]
+            stop = [unit for unit in units_of(plan) if unit.startswith(("openstack-", "neutron-"))]
             lines.append(f"systemctl stop {shlex.join(stop)} 2>/dev/null || true" if stop else "true")
             lines.append(f"mariadb --force <<'SQL' 2>/dev/null || true\n{chr(10).join([*kill, *sql])}\nSQL")
     lines.append(_MACHINES)
-    for unit in _units(plan):
+    for unit in units_of(plan):
         lines.append(f"systemctl disable --quiet --now {shlex.quote(unit)} 2>/dev/null || true")
     for step in _undone(plan):
         lines.append(f"(\n{step.undo}\n) || exit 1")
@@ -126,10 +100,6 @@ def script_of(plan: Plan, *, data: bool) -> str:
         lines.append(f"rm -rf {' '.join(_DATA)}")
     lines.append("systemctl daemon-reload")
     return "\n".join(lines) + "\n"
-
-
-def _units(plan: Plan) -> list[str]:
-    return list(dict.fromkeys(step.unit for step in reversed(plan.steps) if isinstance(step, Service)))
 
 
 def _undone(plan: Plan) -> list[Script]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,10 +26,15 @@ class Role(StrEnum):
     STORAGE = "storage"
 
 
-Service = Literal["keystone", "glance", "placement", "neutron", "nova", "cinder", "horizon"]
+Service = Literal[
+    "keystone", "glance", "placement", "neutron", "nova", "cinder", "barbican", "heat", "horizon"
+]
 
 #: In the order in which they are put up; each needs some of those before it.
-SERVICES: tuple[Service, ...] = ("keystone", "glance", "placement", "neutron", "nova", "cinder", "horizon")
+SERVICES: tuple[Service, ...] = get_args(Service)
+#: Those that a cloud has only where it says so.
+FURTHER: tuple[Service, ...] = ("barbican", "heat")
+CORE: tuple[Service, ...] = tuple(service for service in SERVICES if service not in FURTHER)
 
 #: What each service can't be without.
 NEEDS: Mapping[Service, tuple[Service, ...]] = {
@@ -39,6 +44,8 @@ NEEDS: Mapping[Service, tuple[Service, ...]] = {
     "neutron": ("keystone",),
     "nova": ("keystone", "glance", "placement", "neutron"),
     "cinder": ("keystone", "glance"),
+    "barbican": ("keystone",),
+    "heat": ("keystone",),
     "horizon": ("keystone", "glance", "nova", "neutron"),
 }
 
@@ -72,13 +79,19 @@ class PlatformNames(Part):
     libvirt_tls_unit: str = Field(default="libvirtd-tls.socket", description="its socket for other hosts")
 
 
+#: Instead of an address for SSH: the host is the machine that the command runs on.
+LOCAL = "local"
+
+
 class Host(Part):
     """One machine of the cloud."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     address: IPv4Address | IPv6Address = Field(description="where its services listen and others reach it")
     roles: tuple[Role, ...] = Field(default=tuple(Role), min_length=1)
-    ssh: str | None = Field(default=None, description="[user@]address for SSH; root@address by default")
+    ssh: str | None = Field(
+        default=None, description="[user@]address for SSH, root@address by default; local: this very machine"
+    )
     tunnel: IPv4Interface | None = Field(
         default=None, description="address and prefix for tunnels; its address by default"
     )
@@ -151,7 +164,7 @@ class Cloud(Part):
     platform: str | None = Field(default=None, description="of all hosts")
     region: str = "RegionOne"
     repository: str | None = Field(default=None, description="URL above the repositories; ours by default")
-    services: tuple[Service, ...] = SERVICES
+    services: tuple[Service, ...] = CORE
     hosts: tuple[Host, ...] = Field(min_length=1)
     external: External = External()
     storage: Storage = Storage()
@@ -225,7 +238,6 @@ class Site(Part):
     cloud: Cloud
     repository: Repository
     names: PlatformNames = PlatformNames()
-    kvm: Mapping[str, bool] = Field(default={}, description="host -> whether KVM works there")
 
     @cached_property
     def controller(self) -> str:

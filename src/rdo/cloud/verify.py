@@ -9,7 +9,7 @@ from pathlib import Path
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
-from rdo.cloud.ssh import ssh_command
+from rdo.cloud.ssh import command_on
 from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file
@@ -55,7 +55,7 @@ def verify(target: Target) -> tuple[Proof, ...]:
     proofs = []
     for name, command in CHECKS:
         try:
-            done = run([*ssh_command(target), command], timeout=120)
+            done = run(command_on(target, command), timeout=120)
         except CommandError as error:
             raise VerificationError(
                 f"On {target.host}, `{command}` failed:\n{error.output.strip()}",
@@ -75,18 +75,18 @@ def use(
     :param report: told of each check when it is done
     :raises VerificationError: the program on the controller ended before its last check
     """
-    place = _send(target, image)
+    place = send_image(target, image)
     job = {
         "cloud": CLOUD,
         "image": place,
         "external": cloud.external.name,
-        "volumes": "cinder" in cloud.services,
+        "services": list(cloud.services),
         "computes": len(cloud.having(Role.COMPUTE)),
         "patience": _PATIENCE,
     }
     checks: list[Check] = []
     with subprocess.Popen(
-        [*ssh_command(target), "bash -s"],
+        command_on(target),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -108,8 +108,11 @@ def use(
     return checks
 
 
-def _send(target: Target, image: Path) -> str:
-    """Put the image on a host, unless it is there; return its place."""
+def send_image(target: Target, image: Path) -> str:
+    """Put the image on a host, unless it is there; return its place.
+
+    :raises VerificationError: it can't be put there
+    """
     folder = "/var/cache/rdo-cloud"
     place = f"{folder}/{sha256_file(image)[:32]}.qcow2"
     command = (
@@ -117,9 +120,7 @@ def _send(target: Target, image: Path) -> str:
         f"cat >{place}.new && mv {place}.new {place}; }}"
     )
     with image.open("rb") as content:
-        done = subprocess.run(
-            [*ssh_command(target), command], stdin=content, capture_output=True, check=False
-        )
+        done = subprocess.run(command_on(target, command), stdin=content, capture_output=True, check=False)
     if done.returncode != 0:
         raise VerificationError(f"The image can't be put on {target.host}: {done.stderr.decode().strip()}")
     return place

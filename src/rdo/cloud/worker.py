@@ -29,9 +29,11 @@ from pyinfra.api.host import Host  # noqa: E402
 from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
 from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
 from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
-from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+from rdo.cloud.plan import AnyStep, Objects, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 
+_LOCAL = "@local"
+"""pyinfra's name of the machine that it runs on."""
 _HOLDS = re.compile(r"rdo-holds:(\d+)")
 _PATIENCE = 180
 """Seconds for all guards of a host; what has not been told by then is taken not to hold."""
@@ -42,8 +44,10 @@ _SIDE_BY_SIDE = 4
 class _Node:
     """One host, its plan, and what is known of it."""
 
-    def __init__(self, host: Host, plan: Plan, results: TextIO, secrets: Sequence[str]) -> None:
-        self.host, self.plan, self.results, self.secrets = host, plan, results, secrets
+    def __init__(
+        self, host: Host, plan: Plan, results: TextIO, secrets: Sequence[str], *, sudo: bool
+    ) -> None:
+        self.host, self.plan, self.results, self.secrets, self.sudo = host, plan, results, secrets, sudo
         earlier = {step.id: step for step in plan.steps}
         self.scripts = {step.id: scripts_for(step, earlier) for step in plan.steps}
         self.changed: set[str] = set()
@@ -58,7 +62,7 @@ class _Node:
         try:
             # a local name would end as the process's argument; standard input shows nobody anything
             ok, output = self.host.run_shell_command(
-                StringCommand("bash", "-s"), _stdin=script, _timeout=timeout
+                StringCommand("bash", "-s"), _stdin=script, _timeout=timeout, _sudo=self.sudo
             )
         except TimeoutError:
             return False, f"{self.plan.host} has not answered within {timeout} s"
@@ -71,7 +75,8 @@ class _Node:
         if not steps:
             return {}
         lines = [f"rdo_ask() {{ while [ $(jobs -rp | wc -l) -ge {_SIDE_BY_SIDE} ]; do wait -n; done; }}"]
-        for number, step in enumerate(steps):
+        # What asks APIs takes longest, and is asked first, so that nobody waits for it alone at the end.
+        for number, step in sorted(enumerate(steps), key=lambda row: not isinstance(row[1], Objects)):
             # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
             lines.append(
                 f"rdo_ask\n{{ (\n{self.scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
@@ -183,6 +188,10 @@ class _Node:
         return text
 
 
+def _needs_sudo(target: Target) -> bool:
+    return (os.geteuid() != 0) if target.local else target.user != "root"
+
+
 def _strict(scripts: Scripts) -> str:
     return f"set -euo pipefail\n{scripts.make}"
 
@@ -206,7 +215,7 @@ def work() -> int:
         data: dict[str, object] = {"ssh_user": target.user, "ssh_strict_host_key_checking": "yes"}
         if target.ssh_config is not None:
             data["ssh_config_file"] = target.ssh_config
-        hosts.append((target.host, data))
+        hosts.append((_LOCAL if target.local else target.host, data))
     mend_proxies()
     state = State(Inventory((hosts, {})), Config(CONNECT_TIMEOUT=20, DIFF=False))
     try:
@@ -215,10 +224,14 @@ def work() -> int:
         print(f"{', '.join(t.host for t in targets)} can't be reached over SSH: {error}", file=sys.stderr)
         return 1
     try:
-        for host in state.inventory:
-            watch(host)
+        for (name, _), target in zip(hosts, targets, strict=True):
+            if not target.local:
+                watch(state.inventory.get_host(name))
         secrets = sorted(job["secrets"], key=len, reverse=True)
-        nodes = [_Node(state.inventory.get_host(p.host), p, results, secrets) for p in plans]
+        nodes = [
+            _Node(state.inventory.get_host(name), plan, results, secrets, sudo=_needs_sudo(target))
+            for (name, _), target, plan in zip(hosts, targets, plans, strict=True)
+        ]
         if job["dry_run"]:
             gevent.joinall([gevent.spawn(node.look) for node in nodes], raise_error=True)
         else:

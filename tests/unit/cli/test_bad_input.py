@@ -199,3 +199,17 @@ def test_state_that_cannot_be_written(tmp_path: Path) -> None:
     done = as_nobody("build", "oslo.context")
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--regex", "tempest.api"), "Add --tempest"),
+        (("--tempest", "--regex", "("), "--regex (: missing ), unterminated subpattern"),
+    ],
+)
+def test_a_choice_of_tests_is_looked_at_before_the_cloud(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rdo("cloud", "verify", "nowhere", *arguments) == 2
+    assert words in capsys.readouterr().err

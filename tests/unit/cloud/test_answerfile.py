@@ -27,7 +27,7 @@ CONFIG_NEUTRON_INSTALL=y
 CONFIG_HORIZON_INSTALL=y
 CONFIG_SWIFT_INSTALL=n
 CONFIG_CEILOMETER_INSTALL=n
-CONFIG_AODH_INSTALL=n
+CONFIG_AODH_INSTALL=y
 CONFIG_HEAT_INSTALL=y
 CONFIG_CLIENT_INSTALL=y
 CONFIG_NTP_SERVERS=192.0.2.250
@@ -117,7 +117,7 @@ def test_what_it_says_becomes_a_cloud(tmp_path: Path) -> None:
 
 def test_what_has_no_meaning_here_is_named_with_its_line(tmp_path: Path) -> None:
     remarks = [remark.removeprefix(f"{tmp_path}/packstack.txt:") for remark in read(tmp_path, FULL).remarks]
-    assert "17: Heat is not installed; it has no role here" in remarks
+    assert "16: Aodh is not installed; it has no role here" in remarks
     assert "19: CONFIG_NTP_SERVERS has no meaning here" in remarks
     assert "32: CONFIG_MARIADB_PW has no meaning here" in remarks
     assert not [remark for remark in remarks if "0123456789abcdef" in remark]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from rdo.cloud.apply import ApplyError, apply
-from rdo.cloud.plan import File, Plan, Target
+from rdo.cloud.plan import File, Plan, Script, Target
+from rdo.cloud.ssh import command_on
 
 
 def test_a_host_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path) -> None:
@@ -22,3 +24,29 @@ def test_a_host_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path)
     assert "hush-hush" not in str(caught.value)
     assert "hush-hush" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what is done on hosts is done as root")
+def test_this_machine_is_reached_without_ssh_and_a_plan_has_its_own_name(tmp_path: Path) -> None:
+    place = tmp_path / "made"
+    step = Script(
+        id="made",
+        title="made",
+        unless=SecretStr(f"test -s {place}"),
+        script=SecretStr(f"echo 'hush-hush'; id -u >{place}"),
+    )
+    plan, target = Plan(host="controller", steps=(step,)), Target(host="192.0.2.10", local=True)
+    planned = apply([plan], [target], dry_run=True)
+    assert planned.changed == ["made"] and not place.exists()
+    report = apply([plan], [target], secrets=["hush-hush"])
+    assert report.ok and [(row.host, row.changed) for row in report.steps] == [("controller", True)]
+    assert place.read_text().endswith(f"{os.geteuid()}\n")
+    assert apply([plan], [target]).changed == []
+
+
+def test_scripts_run_as_root_whoever_comes_in() -> None:
+    by_ssh = command_on(Target(host="192.0.2.10", user="op"), "echo 'a b'")
+    assert by_ssh[-2:] == ["192.0.2.10", """sudo -n bash -c 'echo '"'"'a b'"'"''"""]
+    assert by_ssh[by_ssh.index("-l") + 1] == "op"
+    assert command_on(Target(host="192.0.2.10"))[-1] == "bash -s"
+    assert command_on(Target(host="here", local=True))[-3:] == ["bash", "-c", "bash -s"]

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from rdo.cloud.allinone import compute_at, with_compute
+from rdo.cloud.allinone import compute_at, on_host, with_compute
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment
+from rdo.cloud.leaving import without
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import Plan, Target
 from rdo.cloud.preflight import judge
@@ -71,6 +72,38 @@ def test_who_joins_gets_a_whole_plan_and_the_others_what_is_about_hosts(tmp_path
     told = {step.id for step in first.steps if not step.id.startswith("migration-")}
     assert told == {"names", "nova-hosts", "firewall-rules", "firewall", "firewalld"}
     assert "nova-compute" in {step.id for step in second.steps}
+
+
+def test_without_an_address_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert on_host("one", "op@192.0.2.7", None).hosts[0].ssh == "op@192.0.2.7"
+    monkeypatch.setattr("rdo.cloud.allinone.own_address", lambda: "192.0.2.9")
+    (here,) = on_host("one", None, "http://192.0.2.1").hosts
+    assert (str(here.address), here.ssh) == ("192.0.2.9", "local")
+    with pytest.raises(InputError, match=r"root@host\.example"):
+        on_host("one", "root@host.example", None)
+
+
+def test_who_has_left_may_not_come_in_any_more(tmp_path: Path) -> None:
+    three = Host(name="three", address=ip_address("192.0.2.12"), roles=(Role.COMPUTE,))
+    cloud = Cloud(hosts=(ONE, TWO, three))
+    rest = deployment(tmp_path, *without(cloud, "three").hosts).telling().plans
+    assert "192.0.2.12" not in content(rest[0], "migration-authorized_keys")
+    (alone,) = deployment(tmp_path, *without(without(cloud, "three"), "two").hosts).telling().plans
+    steps = [step for step in alone.steps if step.id.startswith("migration-")]
+    assert [step.id for step in steps] == ["migration-nobody"]
+    assert all(step.about_hosts for step in alone.steps)
+
+
+def test_only_hosts_for_machines_can_leave() -> None:
+    cloud = Cloud(hosts=(ONE, TWO))
+    assert [host.name for host in without(cloud, "two").hosts] == ["one"]
+    with pytest.raises(InputError, match="one is there for controller, network, storage too"):
+        without(cloud, "one")
+    with pytest.raises(InputError, match="has no host three"):
+        without(cloud, "three")
+    only = ONE.model_copy(update={"roles": (Role.CONTROLLER, Role.NETWORK, Role.STORAGE)})
+    with pytest.raises(InputError, match=r"can't do without two.*no host has the role compute"):
+        without(Cloud(hosts=(only, TWO)), "two")
 
 
 def test_one_of_the_same_name_or_address_cannot_join() -> None:

@@ -16,7 +16,7 @@ import yaml
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.operations import scripts_for
 from rdo.cloud.pki import Authority
-from rdo.cloud.plan import Config, File, Packages, Plan, Script, Service, Stage
+from rdo.cloud.plan import Config, File, Objects, Packages, Plan, Script, Service, Stage
 from rdo.cloud.roles import plans
 from rdo.cloud.roles.rabbitmq import password_hash
 from rdo.cloud.topology import Cloud, Host, PlatformNames, Repository, Role, Site
@@ -169,6 +169,46 @@ def test_a_service_starts_again_for_what_it_reads_and_nothing_else(make: Make) -
     assert services["memcached"] == {"memcached-packages"}
 
 
+def test_further_services_are_there_where_they_are_asked_for(make: Make, tmp_path: Path) -> None:
+    (usual,) = make()
+    assert not {step.group for step in usual.steps} & {"heat", "barbican"}
+    (plan,) = make(services=("keystone", "heat", "barbican"))
+    ids = [step.id for step in plan.steps]
+    assert {"heat-schema", "barbican-schema", "heat-engine", "port-8004", "port-8000", "port-9311"} <= {*ids}
+    wanted = json.loads(next(s.wanted for s in plan.steps if isinstance(s, Objects)).get_secret_value())
+    found = {row["name"]: row["url"] for row in wanted["services"]}
+    assert found == {
+        "barbican": "https://192.0.2.10:9311",
+        "heat": "https://192.0.2.10:8004/v1/%(tenant_id)s",
+        "heat-cfn": "https://192.0.2.10:8000/v1",
+    }
+    (domain,) = wanted["domains"]
+    heat = options(plan, "heat")["DEFAULT"]
+    assert heat["stack_domain_admin_password"] == domain["admin"]["password"]
+    # what is in databases can be read after a rotation as well
+    credentials = Credentials(tmp_path / "passwords.json")
+    key = options(plan, "barbican")["simple_crypto_plugin"]["kek"]
+    assert "heat_encryption" not in credentials.renew()
+    (again,) = make(services=("keystone", "heat", "barbican"))
+    assert options(again, "heat")["DEFAULT"]["auth_encryption_key"] == heat["auth_encryption_key"]
+    assert options(again, "barbican")["simple_crypto_plugin"]["kek"] == key
+    assert options(again, "heat")["DEFAULT"]["transport_url"] != heat["transport_url"]
+
+
+def test_kvm_is_tried_unless_the_operator_has_decided(make: Make) -> None:
+    (plan,) = make()
+    assert "virt_type" not in options(plan, "nova")["libvirt"]
+    ids = [step.id for step in plan.steps]
+    compute = next(step for step in plan.steps if step.id == "nova-compute")
+    assert isinstance(compute, Service) and "virtualization" in compute.restart_after
+    assert ids.index("libvirt-packages") < ids.index("virtualization") < ids.index("nova-compute")
+    for decided, mode in (("kvm", "host-model"), ("qemu", "none")):
+        (plan,) = make(virtualization=decided)
+        libvirt = options(plan, "nova")["libvirt"]
+        assert (libvirt["virt_type"], libvirt["cpu_mode"]) == (decided, mode)
+        assert "virtualization" not in {step.id for step in plan.steps}
+
+
 def test_a_platform_s_own_names_are_used(make: Make) -> None:
     names = {
         "httpd_unit": "apache2",
@@ -237,7 +277,8 @@ def test_scripts_with_a_path_are_known_to_services(make: Make) -> None:
     (plan,) = make()
     httpd = next(step for step in plan.steps if step.id == "httpd")
     guard = scripts_for(httpd, {step.id: step for step in plan.steps}).guard
-    sites = [step.path for step in plan.steps if isinstance(step, Script) and step.path]
+    written = [step.path for step in plan.steps if isinstance(step, Script) and step.path]
+    sites = [path for path in written if "/httpd/" in path]
     assert sites and all(path in guard for path in sites)
 
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from rdo.cloud.cloudfile import EXAMPLE, read_cloud
-from rdo.cloud.topology import SERVICES, Cloud, Role
+from rdo.cloud.topology import CORE, Cloud, Role
 from rdo.common.errors import DataError
 
 ONE = {"name": "one", "address": "192.0.2.10"}
@@ -24,7 +24,7 @@ def test_one_host_is_enough() -> None:
     found = cloud()
     assert found.controller.name == "one"
     assert set(found.hosts[0].roles) == set(Role)
-    assert found.services == SERVICES
+    assert found.services == CORE
 
 
 def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ something is missing) and what is wanted, each part optional:
 
 * ``region``, ``services`` [{name, type, description, url}]: the catalog, each with three endpoints;
 * ``project``, ``users`` [{name, password}], ``roles`` [name]: the users' roles in that project;
+* ``further_roles`` [name]; ``domains`` [{name, description, admin: {name, password}}], each with the user
+  that is its administrator;
 * ``flavors`` [{name, ram, vcpus, disk}]; ``networks`` [{name, …}] with ``subnet``; ``volume_types`` [name].
 
 Prints a line for each object that is made or changed.
@@ -130,14 +132,48 @@ class Objects:
                     lambda user=user, role=role: identity.assign_project_role_to_user(project, user, role),
                 )
 
-    def enters(self, row: dict[str, str]) -> bool:
-        """Tell whether a user's password is the wanted one."""
+    def domains(self) -> None:
+        """Roles that only have to be there, and domains with an administrator each."""
+        identity = self.cloud.identity
+        for role in self.job.get("further_roles", ()):
+            self.want(identity.find_role(role), f"role {role}", lambda r=role: identity.create_role(name=r))
+        for row in self.job.get("domains", ()):
+            name, admin = row["name"], row["admin"]
+            domain = self.want(
+                identity.find_domain(name),
+                f"domain {name}",
+                lambda row=row: identity.create_domain(name=row["name"], description=row["description"]),
+            )
+            known = next(iter(identity.users(domain_id=domain.id, name=admin["name"])), None)
+            user = self.want(
+                known,
+                "user {}".format(admin["name"]),
+                lambda domain=domain, admin=admin: identity.create_user(**admin, domain_id=domain.id),
+            )
+            if known is not None and not self.enters(admin, domain=name):
+                self.want(
+                    None,
+                    "password of {}".format(admin["name"]),
+                    lambda user=user, admin=admin: identity.update_user(user, password=admin["password"]),
+                )
+            role = identity.find_role("admin")
+            given = identity.role_assignments(scope_domain_id=domain.id, user_id=user.id, role_id=role.id)
+            self.want(
+                next(iter(given), None),
+                f"administrator of domain {name}",
+                lambda domain=domain, user=user, role=role: identity.assign_domain_role_to_user(
+                    domain, user, role
+                ),
+            )
+
+    def enters(self, row: dict[str, str], *, domain: str | None = None) -> bool:
+        """Tell whether a user's password is the wanted one; in the administrator's domain if none is said."""
         own = self.cloud.config.get_auth_args()
         plugin = Password(
             auth_url=own["auth_url"],
             username=row["name"],
             password=row["password"],
-            user_domain_name=own["user_domain_name"],
+            user_domain_name=domain or own["user_domain_name"],
         )
         try:
             plugin.get_access(self.cloud.session)
@@ -198,6 +234,7 @@ def main() -> int:
         for part in (
             objects.catalog,
             objects.accounts,
+            objects.domains,
             objects.flavors,
             objects.networks,
             objects.volume_types,

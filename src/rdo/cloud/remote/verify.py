@@ -1,7 +1,7 @@
 """Use a cloud as its users do, and say what worked; runs on the controller.
 
 The job is JSON on descriptor 9: ``cloud`` (the administrator's, in clouds.yaml), ``image`` (a file here),
-``external`` (network of floating IPs), ``volumes`` (whether there are any), ``computes`` (how many hosts),
+``external`` (network of floating IPs), ``services`` (the cloud's), ``computes`` (how many hosts),
 ``patience`` (seconds that a machine may take). One JSON line is printed for each check as it ends.
 
 Everything it makes has a name of one beginning and is removed at the end, whatever happened; what an earlier
@@ -356,6 +356,78 @@ class Verification:
         self.until("SSH after the move", self._answers)
         return f"from {before} to {self.admin.compute.get_server(server.id).compute_host}"
 
+    def secret(self) -> str:
+        """A secret, kept and read back, and refused to who has no token."""
+        self.need("account")
+        keys = self.user.key_manager
+        wanted = secrets.token_hex(16)
+        made = keys.create_secret(
+            name=self.prefix, payload=wanted, payload_content_type="text/plain", secret_type="opaque"
+        )
+        place = f"/secrets/{made.secret_ref.rpartition('/')[2]}"
+        try:
+            found = keys.get(f"{place}/payload", headers={"Accept": "text/plain"})
+            exceptions.raise_from_response(found)
+            if found.text != wanted:
+                raise RuntimeError("another secret was read than was kept")
+            without = keys.get(f"{place}/payload", authenticated=False, raise_exc=False)
+            if without.status_code != 401:
+                raise RuntimeError(f"without a token the answer is {without.status_code}")
+        finally:
+            exceptions.raise_from_response(keys.delete(place))
+        return "read back; status 401 without a token"
+
+    def stack(self) -> str:
+        """A stack of a random text and a network, made, changed and removed."""
+        self.need("account")
+        heat = self.user.orchestration
+        template: dict[str, Any] = {
+            "heat_template_version": "2018-08-31",
+            "parameters": {"length": {"type": "number", "default": 8}},
+            "resources": {
+                "text": {
+                    "type": "OS::Heat::RandomString",
+                    "properties": {"length": {"get_param": "length"}},
+                }
+            },
+            "outputs": {"text": {"value": {"get_attr": ["text", "value"]}}},
+        }
+        if "neutron" in self.job["services"]:
+            template["resources"]["network"] = {
+                "type": "OS::Neutron::Net",
+                "properties": {"name": f"{self.prefix}-stack"},
+            }
+        made = heat.create_stack(name=self.prefix, template=template)
+        try:
+            self._stacked(made.id, "CREATE_COMPLETE", 8)
+            heat.update_stack(made.id, template=template, parameters={"length": 12})
+            self._stacked(made.id, "UPDATE_COMPLETE", 12)
+        finally:
+            heat.delete_stack(made.id)
+            self.until("the stack is gone", lambda: self._gone(made.id), 120)
+        return f"{len(template['resources'])} resources, made, changed, removed"
+
+    def _stacked(self, ident: str, wanted: str, length: int) -> None:
+        def there() -> Any:
+            found = self.user.orchestration.get_stack(ident)
+            if found.status.endswith("FAILED"):
+                raise RuntimeError(f"{found.status}: {found.status_reason}")
+            return found if found.status == wanted else None
+
+        found = self.until(f"the stack is {wanted}", there, 120)
+        text = next(row["output_value"] for row in found.outputs if row["output_key"] == "text")
+        if len(text) != length:
+            raise RuntimeError(f"its text has {len(text)} letters instead of {length}")
+
+    def _gone(self, ident: str) -> bool:
+        try:
+            found = self.user.orchestration.get_stack(ident)
+        except exceptions.NotFoundException:
+            return True
+        if found.status == "DELETE_FAILED":
+            raise RuntimeError(f"{found.status}: {found.status_reason}")
+        return bool(found.status == "DELETE_COMPLETE")
+
     def quota(self) -> str:
         """More than the quota is refused."""
         self.need("account")
@@ -403,7 +475,7 @@ class Verification:
             ("ping", "Ping from outside", self.ping),
             ("ssh", "SSH from outside", self.ssh),
         ]
-        if self.job["volumes"]:
+        if "cinder" in self.job["services"]:
             checks += [
                 ("volume", "Volume attached and written", self.volume),
                 ("elsewhere", "Volume read on another machine", self.elsewhere),
@@ -412,6 +484,10 @@ class Verification:
         if self.job["computes"] > 1:
             checks.append(("migration", "Cold migration", self.migration))
             checks.append(("live", "Live migration", self.live_migration))
+        if "barbican" in self.job["services"]:
+            checks.append(("secret", "Secret kept and read back", self.secret))
+        if "heat" in self.job["services"]:
+            checks.append(("stack", "Stack made, changed, removed", self.stack))
         checks += [
             ("quota", "Quota is enforced", self.quota),
             ("refusal", "No rights: refused", self.refusal),
@@ -424,12 +500,12 @@ class Verification:
         return 0 if self.ok else 1
 
 
-def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
-    """Remove what bears this program's names; return what could not be."""
+def remove(admin: Any, until: Callable[..., Any], prefix: str = PREFIX) -> list[str]:
+    """Remove what bears names of one beginning, this program's by default; return what could not be."""
     left: list[str] = []
 
     def ours(items: Any) -> list[Any]:
-        return [item for item in items if (item.name or "").startswith(PREFIX)]
+        return [item for item in items if (item.name or "").startswith(prefix)]
 
     def drop(what: str, action: Callable[[], Any]) -> None:
         try:
@@ -469,6 +545,9 @@ def remove(admin: Any, until: Callable[..., Any]) -> list[str]:
                 )
         drop(router.name, partial(network.delete_router, router))
     for item in ours(network.networks()):
+        for port in network.ports(network_id=item.id):
+            if not port.device_owner:
+                drop("port of " + item.name, partial(network.delete_port, port))
         drop(item.name, partial(network.delete_network, item))
     for image in ours(admin.image.images()):
         drop(image.name, partial(admin.image.delete_image, image))

@@ -8,11 +8,13 @@ from rdo.cloud.credentials import Credentials
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import AnyStep, Plan
 from rdo.cloud.roles import (
+    barbican,
     base,
     ceph,
     cinder,
     firewall,
     glance,
+    heat,
     horizon,
     keystone,
     libvirt,
@@ -48,6 +50,8 @@ _PARTS: tuple[Callable[[Node], Iterator[AnyStep]], ...] = (
     nova.steps,
     migration.steps,
     cinder.steps,
+    barbican.steps,
+    heat.steps,
     horizon.steps,
     web.identity,
     keystone.identity,

@@ -17,7 +17,8 @@ from rdo.cloud.roles.node import Node
 from rdo.cloud.topology import Role
 
 RULES = "/etc/rdo/firewall.nft"
-_UNIT = "/etc/systemd/system/rdo-firewall.service"
+UNIT = "rdo-firewall"
+_UNIT = f"/etc/systemd/system/{UNIT}.service"
 _CONSOLE = 6080
 _GENEVE = 6081
 
@@ -68,7 +69,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         title="Firewall",
         group="firewall",
         about_hosts=True,
-        unit="rdo-firewall",
+        unit=UNIT,
         restart_after=("firewall-packages", "firewall-rules", "firewall-unit"),
         ready=SecretStr("nft list table inet rdo"),
     )

@@ -19,6 +19,8 @@ DATABASES: dict[Name, tuple[str, ...]] = {
     "neutron": ("neutron",),
     "nova": ("nova", "nova_api", "nova_cell0"),
     "cinder": ("cinder",),
+    "barbican": ("barbican",),
+    "heat": ("heat",),
     "horizon": (),
 }
 

@@ -1,6 +1,6 @@
 """The way of one host of virtual machines to another: Nova makes folders there over SSH when a machine moves.
 
-Where there is one host only, there is nothing. Live migration itself goes through libvirt and its TLS.
+Where there is one host only, nobody may come in. Live migration itself goes through libvirt and its TLS.
 """
 
 from __future__ import annotations
@@ -17,9 +17,21 @@ _FOLDER = "/var/lib/nova/.ssh"
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
-    """Yield the steps of a host of virtual machines that is not the only one."""
+    """Yield the steps of a host of virtual machines."""
     others = [str(host.address) for host in node.site.cloud.having(Role.COMPUTE)]
-    if not node.is_compute or len(others) < 2:
+    if not node.is_compute:
+        return
+    if len(others) < 2:
+        # one that has left must not come in any more
+        yield Script(
+            id="migration-nobody",
+            title="Nobody comes in as Nova",
+            stage=Stage.CONFIGURATION,
+            group="migration",
+            about_hosts=True,
+            unless=SecretStr(f"[ ! -e {_FOLDER}/authorized_keys ] && [ ! -e {_FOLDER}/known_hosts ]"),
+            script=SecretStr(f"rm -f {_FOLDER}/authorized_keys {_FOLDER}/known_hosts"),
+        )
         return
     key = node.authority.ssh_key("nova-migration")
     yield Script(

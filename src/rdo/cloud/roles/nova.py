@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, Script, Stage
-from rdo.cloud.roles import ceph, mariadb
+from rdo.cloud.roles import ceph, mariadb, virtualization
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, Options, key_path, merged
 from rdo.cloud.topology import Role
 
@@ -46,7 +46,9 @@ def steps(node: Node) -> Iterator[AnyStep]:
             keys = ("certificate", "key-nova") if unit.endswith("proxy") else ()
             yield node.daemon(unit, Stage.SERVICES, group=unit, restart_after=(*causes, *keys))
     if node.is_compute:
-        yield node.daemon(_COMPUTE, Stage.HYPERVISORS, group="", restart_after=causes)
+        found = [step.id for step in virtualization.steps(node)]
+        yield from virtualization.steps(node)
+        yield node.daemon(_COMPUTE, Stage.HYPERVISORS, group="", restart_after=(*causes, *found))
     if node.is_controller:
         yield _hosts(node)
 
@@ -151,16 +153,14 @@ def _controller(node: Node) -> Options:
 
 def _compute(node: Node) -> Options:
     cloud = node.site.cloud
-    kvm = cloud.virtualization == "kvm" or (
-        cloud.virtualization == "auto" and node.site.kvm.get(node.host.name)
-    )
     libvirt: dict[str, object] = {
-        "virt_type": "kvm" if kvm else "qemu",
-        "cpu_mode": "host-model" if kvm else "none",
         "live_migration_scheme": "tls",
         "live_migration_inbound_addr": str(node.host.address),
         "live_migration_with_native_tls": "true",
     }
+    if cloud.virtualization != "auto":
+        kvm = cloud.virtualization == "kvm"
+        libvirt |= {"virt_type": cloud.virtualization, "cpu_mode": "host-model" if kvm else "none"}
     if cloud.storage.disks == "rbd":
         libvirt |= {
             "images_type": "rbd",
@@ -171,7 +171,11 @@ def _compute(node: Node) -> Options:
             "disk_cachemodes": "network=writeback",
         }
     return {
-        "DEFAULT": {"compute_driver": "libvirt.LibvirtDriver"},
+        "DEFAULT": {
+            "compute_driver": "libvirt.LibvirtDriver",
+            # machines that ran when their host went down run again when it is back
+            "resume_guests_state_on_host_boot": "true",
+        },
         "libvirt": libvirt,
         "vnc": {
             "server_listen": str(node.host.address),

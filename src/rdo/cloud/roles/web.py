@@ -13,6 +13,8 @@ from rdo.cloud.topology import Service as Name
 
 #: Nova's API for machines, which agents on hosts ask for them
 METADATA = 8775
+#: Heat's API in the manner of CloudFormation, through which machines say that they are done
+HEAT_CFN = 8000
 
 #: service -> (site, the package's file, port)
 SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
@@ -25,6 +27,11 @@ SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
         ("nova-metadata", "/usr/share/nova/wsgi-nova-metadata.conf", METADATA),
     ),
     "cinder": (("cinder", "/usr/share/cinder/wsgi-cinder.conf", 8776),),
+    "barbican": (("barbican-api", "/usr/share/barbican/wsgi-barbican-api.conf", 9311),),
+    "heat": (
+        ("heat-api", "/usr/share/heat/wsgi-heat-api.conf", 8004),
+        ("heat-api-cfn", "/usr/share/heat/wsgi-heat-api-cfn.conf", HEAT_CFN),
+    ),
     # its package has it in httpd's folder already
     "horizon": (),
 }

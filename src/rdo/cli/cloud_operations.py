@@ -1,0 +1,323 @@
+"""``rdo cloud``, day by day: hosts come and leave, passwords change, all stops, is kept and brought back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rdo.cli.known_clouds import (
+    Checks,
+    CloudName,
+    Json,
+    Yes,
+    apply_plans,
+    cloud_named,
+    deployment_of,
+    describe,
+    file_of,
+    look_first,
+    print_report,
+)
+
+app = typer.Typer()
+
+_BACKUPS = Path("backups")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The new host's name.")],
+    cloud: CloudName = None,
+    on_test_host: Annotated[bool, typer.Option("--on-test-host", help="A test host, made for it.")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Where it is, [user@]address.")] = None,
+    checks: Checks = True,
+    as_json: Json = False,
+) -> None:
+    """Let a further host join a cloud, for virtual machines; the others are only told of it.
+
+    Of a cloud with a file, the file has to name the host first. A cloud that was put up without one gets the
+    host that --host or --on-test-host says.
+
+    Examples:
+        rdo cloud add compute2 cloud.yaml
+        rdo cloud add demo2 demo --on-test-host
+        rdo cloud add compute2 production --host root@192.0.2.12
+    """
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.show import progress
+    from rdo.cloud import allinone as simple
+    from rdo.cloud.deployment import remember
+    from rdo.common.errors import InputError
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    described = cloud_named(paths, cloud)
+    named = any(one.name == name for one in described.hosts)
+    if named and (on_test_host or host):
+        raise InputError(f"{described.name} has a host {name} already; without options it is put up (again).")
+    if on_test_host:
+        distribution = open_distribution(paths)
+        series = choose_release(described.series, distribution)
+        base = choose_platform(described.platform, series, distribution)
+        with progress() as report:
+            described = simple.add_test_host(
+                distribution, series, base, paths, report, cloud=described, name=name
+            )
+    elif host is not None:
+        described = simple.with_compute(described, simple.compute_at(name, host))
+    elif not named:
+        raise InputError(
+            f"{described.name} has no host {name}.",
+            hint="Write it under `hosts` in the cloud's file, or say --host or --on-test-host.",
+        )
+    remember(paths, described)
+    joining = describe(paths, described, None).joining(name)
+    print_report(apply_plans(joining, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed")
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The host that leaves.")],
+    cloud: CloudName = None,
+    dead: Annotated[
+        bool, typer.Option("--dead", help="It is gone: its machines are started anew on other hosts.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Let a host for machines leave a cloud: machines move off it, running, and it is cleared.
+
+    The others are told. Of a cloud with a file, remove the host from the file afterwards. With --dead the
+    host is not asked any more; be sure that it is off: its machines start on other hosts, with their disks
+    where these are in Ceph, from their images where the disks were its own.
+
+    An interrupted run is finished by running it again.
+
+    Examples: rdo cloud remove demo2 demo --yes; rdo cloud remove compute7 cloud.yaml --dead --yes
+    """
+    from rdo.cli.show import progress
+    from rdo.cloud import leaving
+    from rdo.cloud.deployment import remember
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    described = cloud_named(paths, cloud)
+    rest = leaving.without(described, name)
+    deployment = describe(paths, described, None, all_run=not dead)
+    if not yes:
+        machines = leaving.machines_on(deployment, name)
+        print(f"{len(machines)} machines would move off {name}, and it would leave {described.name}.")
+        print(*machines, "Nothing was done. --yes does it.", sep="\n")
+        return
+    with progress() as report, report.task(f"{name} leaves {described.name}"):
+        leaving.leave(deployment, name, dead=dead, report=report.message)
+    remember(paths, rest)
+    told = describe(paths, rest, None).telling()
+    print_report(apply_plans(told, dry_run=False, checks=True), as_json, "changed")
+    if (file := file_of(cloud)) is not None:
+        print(f"{file} names {name} still; without it there, `up` won't bring it back.", file=sys.stderr)
+
+
+@app.command()
+def rotate(
+    cloud: CloudName,
+    passwords: Annotated[bool, typer.Option("--passwords", help="Make all passwords anew.")] = False,
+    certificates: Annotated[
+        bool, typer.Option("--certificates", help="Make the hosts' certificates and keys anew.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Make passwords or certificates anew and put them in force. APIs are away meanwhile; machines run on.
+
+    The keys of Ceph's clients and the authority stay. An interrupted run is finished by `rdo cloud up`.
+
+    Examples: rdo cloud rotate demo --passwords; rdo cloud rotate demo --passwords --certificates --yes
+    """
+    from rdo.cli.show import progress
+    from rdo.cloud.everywhere import stop_openstack
+    from rdo.common.errors import InputError
+
+    if not (passwords or certificates):
+        raise InputError("What is to be made anew?", hint="--passwords, --certificates, or both.")
+    deployment = deployment_of(cloud, None)
+    if not yes:
+        what = ["passwords"] * passwords + ["hosts' certificates"] * certificates
+        names = deployment.credentials.names() if passwords else []
+        print(f"The {' and the '.join(what)} of {deployment.name} would be made anew. --yes does it.")
+        print(*names, sep="\n")
+        return
+    look_first(deployment, file_of(cloud))
+    if passwords:
+        deployment.credentials.renew()
+    if certificates:
+        deployment.authority.renew()
+    # who has old passwords still would ask for tokens over and over, while those who have new ones start
+    with progress() as report, report.task(f"Stopping {deployment.name}'s services") as task:
+        stop_openstack(deployment, report=report.message)
+        task.advance()
+    print_report(apply_plans(deployment_of(cloud, None), dry_run=False, checks=False), as_json, "changed")
+
+
+@app.command()
+def down(
+    cloud: CloudName,
+    data: Annotated[
+        bool, typer.Option("--data", help="Remove databases, images, volumes, disks and keys as well.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Take off what was put on a cloud's hosts. Machines are stopped; data stays, unless told otherwise.
+
+    `rdo cloud up` afterwards brings the cloud back with what it had. Packages of the platform stay. Test
+    hosts themselves are removed by `rdo host destroy`.
+
+    Examples: rdo cloud down demo; rdo cloud down demo --yes; rdo cloud down cloud.yaml --data --yes
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud.deployment import forget
+    from rdo.cloud.takedown import removals, take_down
+    from rdo.common.paths import Paths
+
+    deployment = deployment_of(cloud, None)
+    planned = removals(deployment, data=data)
+    if as_json:
+        print_json(planned)
+    if not yes:
+        if not as_json:
+            for host in planned:
+                print(f"# {host.host}", *host.actions, sep="\n")
+            print("Nothing was done. --yes does it." + ("" if data else " Data stays; --data removes it."))
+        return
+    with progress() as report, report.task(f"Taking down {deployment.name}", len(planned)) as task:
+
+        def tell(line: str) -> None:
+            task.advance()
+            report.message(line)
+
+        take_down(deployment, data=data, report=tell)
+    if data:
+        forget(Paths.from_environment(), deployment.name)
+    if not as_json:
+        print(f"{deployment.name} is down." + (" Its data is gone." if data else " Its data is there still."))
+
+
+@app.command()
+def stop(
+    cloud: CloudName,
+    patience: Annotated[
+        int, typer.Option("--patience", min=0, help="Seconds that machines have to shut down.")
+    ] = 60,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Shut all machines down and stop all services, in order, so that hosts can be switched off.
+
+    Hosts that boot start their services themselves; `rdo cloud start` starts all in order, and the machines
+    that ran. Run again, it goes on where it was.
+
+    Examples: rdo cloud stop demo; rdo cloud stop demo --patience 300 --yes
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud import halting
+
+    deployment = deployment_of(cloud, None)
+    planned = halting.halts(deployment)
+    if as_json:
+        print_json(planned)
+    if not yes:
+        if not as_json:
+            for host in planned:
+                print(f"# {host.host}", *host.actions, sep="\n")
+            print("Nothing was done. --yes does it.")
+        return
+    with progress() as report, report.task(f"Stopping {deployment.name}"):
+        halting.stop(deployment, patience=patience, report=report.message)
+    if not as_json:
+        print(f"{deployment.name} is stopped. Next: rdo cloud start {cloud}")
+
+
+@app.command()
+def start(cloud: CloudName, as_json: Json = False) -> None:
+    """Start a cloud that was stopped, in order; machines that ran start again.
+
+    It is `rdo cloud up` without a look at the hosts first: what else does not hold is made to hold as well.
+
+    Example: rdo cloud start demo
+    """
+    deployment = deployment_of(cloud, None)
+    print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
+
+
+@app.command()
+def backup(
+    cloud: Annotated[
+        str | None, typer.Argument(help="The cloud's file, or the name of a cloud that was put up from here.")
+    ] = None,
+    folder: Annotated[Path, typer.Argument(help="Where backups are; each is a folder in it.")] = _BACKUPS,
+    show: Annotated[
+        Path | None, typer.Option("--show", help="Instead: what this backup is, having checked all of it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy a cloud's databases, keys and what is kept of it here into a new folder, while it runs.
+
+    Images, volumes and disks of machines are not in it. It holds passwords and keys, and is readable by its
+    owner alone.
+
+    Examples: rdo cloud backup demo /srv/backups; rdo cloud backup --show /srv/backups/demo-20261127T063000Z
+    """
+    from rdo.cli.show import print_json, progress
+    from rdo.cloud import backup as copies
+    from rdo.common.errors import InputError
+
+    if show is not None:
+        if cloud is not None:
+            raise InputError("--show is of a backup that is there, and goes without a cloud.")
+        place, manifest = show, copies.read(show)
+    else:
+        deployment = deployment_of(cloud, None)
+        with progress() as report, report.task(f"Copying {deployment.name}"):
+            place, manifest = copies.make(deployment, folder, report=report.message)
+    if as_json:
+        print_json({"folder": str(place), **manifest.model_dump(mode="json")})
+        return
+    size = sum(piece.size for piece in manifest.pieces) / 2**20
+    print(f"{place}: {manifest.cloud}, OpenStack {manifest.series}, {manifest.made:%Y-%m-%d %H:%M} UTC")
+    print(f"{len(manifest.pieces)} files, {size:.1f} MiB: {', '.join(manifest.databases)}")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup, as `rdo cloud backup` has made it.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back: what the cloud has come to know since is lost.
+
+    What this machine knows of the cloud (hosts, passwords, authority) stays, and is taken from the backup
+    where it is missing. Hosts may be new ones at the same addresses. Interrupted, run it again.
+
+    Example: rdo cloud restore /srv/backups/demo-20261127T063000Z --yes
+    """
+    from rdo.cli.show import progress
+    from rdo.cloud import backup as copies
+    from rdo.cloud import restoring
+    from rdo.common.paths import Paths
+
+    manifest = copies.read(folder)
+    if not yes:
+        print(f"# {manifest.cloud}, OpenStack {manifest.series}", *restoring.actions(manifest), sep="\n")
+        print("Nothing was done. --yes does it.")
+        return
+    restoring.take_home(Paths.from_environment(), folder, manifest)
+    deployment = deployment_of(manifest.cloud, None)
+    restoring.check(deployment, manifest)
+    apply_plans(deployment, dry_run=False, checks=True)
+    with progress() as report, report.task(f"Bringing {manifest.cloud} back"):
+        restoring.restore(deployment, folder, manifest, report=report.message)
+    print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")

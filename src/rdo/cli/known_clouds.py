@@ -1,0 +1,126 @@
+"""The clouds that commands name, and what several of those commands do alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rdo.cloud.deployment import Deployment
+    from rdo.cloud.plan import ApplyReport, StepResult
+    from rdo.cloud.topology import Cloud
+    from rdo.common.paths import Paths
+
+CloudName = Annotated[
+    str | None, typer.Argument(help="The cloud's file, or the name of a cloud that was put up from here.")
+]
+Checks = Annotated[
+    bool,
+    typer.Option("--checks/--no-checks", help="Look at options and hosts first."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")]
+
+
+def deployment_of(name: str | None, release: str | None, *, all_run: bool = True) -> Deployment:
+    """Return the plans of the cloud that an operator has named."""
+    from rdo.common.paths import Paths
+
+    paths = Paths.from_environment()
+    return describe(paths, cloud_named(paths, name), release, all_run=all_run)
+
+
+def describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bool = True) -> Deployment:
+    """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cloud import deployment
+
+    distribution = open_distribution(paths)
+    series = choose_release(release or described.series, distribution)
+    platform = choose_platform(described.platform, series, distribution)
+    known = deployment.test_hosts_of(paths, described)
+    return deployment.describe(paths, described, series, platform, test_hosts=known, all_run=all_run)
+
+
+def cloud_named(paths: Paths, name: str | None) -> Cloud:
+    """Return the cloud of an operator's file, or one that was put up from here.
+
+    :raises InputError: there is none of that name, or the file has mistakes
+    """
+    from rdo.cloud.cloudfile import read_cloud
+    from rdo.cloud.deployment import recall
+    from rdo.common.errors import InputError
+
+    if name is None:
+        raise InputError("Which cloud?", hint="Its file, or the name of one that was put up from here.")
+    file = file_of(name)
+    return recall(paths, name) if file is None else read_cloud(file)
+
+
+def file_of(name: str | None) -> Path | None:
+    """Return the operator's file that a cloud was named by; None where its name is one that we keep."""
+    if name is not None and (Path(name).suffix in (".yaml", ".yml") or Path(name).is_file()):
+        return Path(name)
+    return None
+
+
+def look_first(deployment: Deployment, file: Path | None) -> None:
+    """Look at options and hosts before anything is done.
+
+    :param file: the operator's, if there is one
+    """
+    from rdo.cli.defaults import open_distribution
+    from rdo.cli.show import progress
+    from rdo.cloud.optionschema import check_options
+    from rdo.cloud.preflight import check
+    from rdo.common.paths import Paths
+
+    site = deployment.site
+    if site.cloud.repository is None:
+        paths = Paths.from_environment()
+        platform = open_distribution(paths).platform(site.repository.platform)
+        series = site.repository.series
+        with progress() as report:
+            check_options(deployment.plans, site.cloud, series, platform, paths, report, file=file)
+    check(deployment)
+
+
+def apply_plans(
+    deployment: Deployment, *, dry_run: bool, checks: bool, file: Path | None = None
+) -> ApplyReport:
+    """Apply plans, or look what they would change, and show how it goes."""
+    from rdo.cli.show import progress
+    from rdo.cloud.deployment import put_up
+
+    if checks:
+        look_first(deployment, file)
+    with progress() as report, report.task(deployment.name, deployment.steps) as task:
+
+        def tell(step: StepResult) -> None:
+            task.advance()
+            task.describe(f"{step.host}: {step.title}")
+            if step.changed and not dry_run:
+                report.message(f"{step.host}: {step.title} ({step.seconds:.1f} s)")
+
+        return put_up(deployment, dry_run=dry_run, report=tell)
+
+
+def print_report(report: ApplyReport, as_json: bool, word: str, *, diff: bool = False) -> None:
+    """Print what plans changed, or would; ``word`` says which of the two."""
+    from rdo.cli.show import OUT, print_json, table
+
+    if as_json:
+        print_json(report)
+        return
+    shown = table(None, "host", "step", "", "seconds")
+    for step in report.steps:
+        if step.changed:
+            shown.add_row(step.host, step.title, word, f"{step.seconds:.1f}")
+    if report.changed:
+        OUT.print(shown)
+    for step in report.steps if diff else ():
+        if step.difference:
+            print(f"\n# {step.host}: {step.title}\n{step.difference}")
+    print(f"{len(report.changed)} of {len(report.steps)} steps {word} something.")

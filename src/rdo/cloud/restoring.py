@@ -1,0 +1,129 @@
+"""Bringing back what :mod:`rdo.cloud.backup` has kept, onto a cloud that is up."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rdo.cloud.backup import Manifest
+from rdo.cloud.deployment import Deployment
+from rdo.cloud.everywhere import on_every_host, stop_openstack, units_of
+from rdo.cloud.plan import Plan, Target
+from rdo.cloud.ssh import command_on
+from rdo.common.errors import InputError, RdoError
+from rdo.common.paths import Paths
+
+_OVN_FOLDER = "/var/lib/ovn"
+
+
+def take_home(paths: Paths, folder: Path, manifest: Manifest) -> list[str]:
+    """Put what this machine knew of the cloud back, where it is missing here; return its names."""
+    home = paths.clouds / manifest.cloud
+    home.mkdir(parents=True, exist_ok=True)
+    taken = []
+    # the topology last: a cloud is known by it
+    for name in ("pki", "passwords.json", "cloud.json"):
+        source, place = folder / "cloud" / name, home / name
+        if place.exists() or not source.exists():
+            continue
+        work = Path(tempfile.mkdtemp(prefix=".restored-", dir=home))
+        try:
+            if source.is_dir():
+                shutil.copytree(source, work / name)
+            else:
+                shutil.copy2(source, work / name)
+            (work / name).rename(place)
+        finally:
+            shutil.rmtree(work)
+        taken.append(name)
+    return taken
+
+
+def check(deployment: Deployment, manifest: Manifest) -> None:
+    """See that a backup fits a cloud.
+
+    :raises InputError: it doesn't, with all that is wrong
+    """
+    wrong = []
+    if manifest.series != deployment.site.repository.series:
+        now = deployment.site.repository.series
+        wrong.append(f"The backup is of {manifest.series}, and the cloud is of {now}.")
+    there = {plan.host for plan in deployment.plans}
+    if gone := [name for name in manifest.hosts if name not in there]:
+        wrong.append(f"The backup has files of {', '.join(gone)}, which the cloud does not have.")
+    if wrong:
+        raise InputError("\n".join(wrong))
+
+
+def actions(manifest: Manifest) -> Iterator[str]:
+    """Yield what is done to bring a backup back, a line each."""
+    yield "put the cloud up, where it is not"
+    yield "stop OpenStack's services on all hosts"
+    for name in manifest.databases:
+        yield f"replace the database {name} by the one of {manifest.made:%Y-%m-%d %H:%M} UTC"
+    for name in manifest.ovn:
+        yield f"replace OVN's database {name}"
+    for name in manifest.hosts:
+        yield f"put files back on {name}: keys, and the operator's own configuration"
+    yield "put the cloud up again, schemas brought to what the packages want"
+
+
+def restore(
+    deployment: Deployment,
+    folder: Path,
+    manifest: Manifest,
+    *,
+    report: Callable[[str], None] | None = None,
+) -> None:
+    """Replace what a cloud knows; its services are stopped then, and ``up`` starts them.
+
+    :param deployment: of the cloud, which is up
+    :raises RdoError: something failed; the same again begins from its start
+    """
+    tell = report or (lambda _: None)
+    stop_openstack(deployment, report=tell)
+    names = deployment.site.names
+
+    def quiet(plan: Plan) -> str:
+        units = units_of(plan)
+        lines = ["set -e"]
+        if manifest.ovn and names.ovn_central_unit in units:
+            lines.append(f"systemctl stop {names.ovn_central_unit}")
+        if names.memcached_unit in units:
+            # what it remembers of tokens and catalogs is not so any more
+            lines.append(f"systemctl restart {names.memcached_unit}")
+        return "\n".join(lines) + "\n"
+
+    on_every_host(deployment, quiet)
+    controller = deployment.controller
+    for name in manifest.databases:
+        anew = f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
+        load = f"set -eo pipefail\nmariadb -e '{anew}'\ngunzip -c | mariadb {name}"
+        _send(controller, load, folder / f"databases/{name}.sql.gz")
+        tell(f"database {name} is back")
+    for name in manifest.ovn:
+        place = f"{_OVN_FOLDER}/{name}_db.db"
+        owner = f"[ ! -e {place} ] || chown --reference={place} {place}.new"
+        put = f"set -eo pipefail\ngunzip -c >{place}.new\n{owner}\nmv -f {place}.new {place}"
+        _send(controller, put, folder / f"ovn/{name}.db.gz")
+        tell(f"OVN's {name} is back")
+    for plan, target in zip(deployment.plans, deployment.targets, strict=True):
+        archive = folder / f"hosts/{plan.host}.tar.gz"
+        if archive.exists():
+            _send(target, "tar -C / -xzpf -", archive)
+            tell(f"files of {plan.host} are back")
+
+
+def _send(target: Target, command: str, file: Path) -> None:
+    with file.open("rb") as content:
+        done = subprocess.run(
+            command_on(target, command), stdin=content, capture_output=True, check=False, text=True
+        )
+    if done.returncode != 0:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
+        raise RdoError(
+            f"{file.name} can't be put back on {target.host}:\n{said}", hint="The same command begins anew."
+        )
