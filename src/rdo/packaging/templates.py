@@ -52,7 +52,10 @@ def httpd_site(project: str, service: Service, application: HttpdApplication, pa
     user = service.user or project
     script = f"@SITELIB@/{path}"
     folder = script.rpartition("/")[0]
-    limit = "" if application.body_limit is None else f"    LimitRequestBody {application.body_limit}\n"
+    limit = ""
+    if application.body_limit is not None:
+        # who sends as much doesn't always say how much it is; httpd would ask for that with 411
+        limit = f"    LimitRequestBody {application.body_limit}\n    WSGIChunkedRequest On\n"
     group = f"{application.name}-public" if application.name == project else application.name
     return f"""\
 # {project} in httpd. To switch it on, link this file into httpd's configuration and restart httpd:

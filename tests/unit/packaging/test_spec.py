@@ -475,6 +475,17 @@ def test_a_package_may_be_a_site_itself(tmp_path: Path) -> None:
     assert site is not None and b"WSGIScriptAlias / @SITELIB@/keystone/wsgi/__init__.py " in site
 
 
+def test_a_site_for_large_uploads_takes_those_of_unknown_length() -> None:
+    def site(**fields: object) -> bytes:
+        api = {"name": "k", "port": 1, "module": "keystone.wsgi.api", **fields}
+        made = generate(with_description("keystone", service={"httpd": [api]}))
+        return next(s.content for s in made.sources if s.filename == "wsgi-k.conf") or b""
+
+    uploads = site(body_limit=0)
+    assert b"LimitRequestBody 0\n" in uploads and b"WSGIChunkedRequest On\n" in uploads
+    assert b"Chunked" not in site() and b"LimitRequestBody" not in site()
+
+
 def _files(text: str) -> dict[str, list[str]]:
     """Return the %files lists of a spec by package, the main one's under ''."""
     lists: dict[str, list[str]] = {}
