@@ -143,7 +143,7 @@ def up(
 
     paths = Paths.from_environment()
     if answer_file is not None:
-        if cloud is not None or allinone or on_test_host:
+        if cloud is not None or allinone or on_test_host or host is not None or nodes != 1:
             raise InputError("An answer file says where the cloud is; it goes without another cloud's.")
         remember(paths, _from_answers(paths, answer_file, name, repository))
         cloud = name

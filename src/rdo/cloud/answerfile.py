@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from rdo.cloud.packstackkeys import FORMER, KEYS
 from rdo.cloud.topology import CORE, NEEDS, SERVICES, Cloud, Host, Role, Service
 from rdo.common.errors import DataError, Problem
 
@@ -74,8 +75,8 @@ _UNDERSTOOD = (
     "CONFIG_PROVISION_DEMO_FLOATRANGE",
     "CONFIG_DEBUG_MODE",
 )
-# A name so near to one of ours is a slip rather than a key that we don't have.
-_SLIP = 0.92
+# How near a name has to be to be shown as what was meant.
+_SLIP = 0.85
 # Puppet fills these in on the host, and so does our default.
 _NOTHING = ("", "n", "PW_PLACEHOLDER")
 _FACT = re.compile(r"%\{.*\}")
@@ -179,8 +180,8 @@ def _read(path: Path) -> _File:
             file.problems.append(Problem(path, number, f"{key} is in line {first} already"))
             continue
         file.keys[key] = (number, match["value"].strip())
-        near = [] if key in _UNDERSTOOD else difflib.get_close_matches(key, _UNDERSTOOD, 1, _SLIP)
-        if not (key.startswith("CONFIG_") or key == "EXCLUDE_SERVERS") or near:
+        if key not in KEYS and not key.startswith(FORMER):
+            near = difflib.get_close_matches(key, sorted(KEYS), 1, _SLIP)
             nearest = f"; did you mean {near[0]}?" if near else ""
             file.problems.append(Problem(path, number, f"Packstack has no key {key}{nearest}"))
     if not file.keys and not file.problems:

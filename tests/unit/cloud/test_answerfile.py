@@ -156,6 +156,28 @@ CONFIG_SERVICE_WORKERS=many
         assert any(one.startswith(f"{line}: ") and words in one for one in found), (line, words, found)
 
 
+def test_keys_are_known_or_mistakes(tmp_path: Path) -> None:
+    begin = "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\n"
+    found = wrong(tmp_path, begin + "CONFIG_NOVA_INSTAL=y\nCONFIG_FLYING_CARPET=y\nHOSTS=1\n")
+    assert found == [
+        "3: Packstack has no key CONFIG_NOVA_INSTAL; did you mean CONFIG_NOVA_INSTALL?",
+        "4: Packstack has no key CONFIG_FLYING_CARPET",
+        "5: Packstack has no key HOSTS",
+    ]
+    known = ("CONFIG_KEYSTONE_LDAP_USER_DN", "CONFIG_NAGIOS_PW", "CONFIG_LBAAS_INSTALL", "EXCLUDE_SERVERS")
+    read(tmp_path, begin + "".join(f"{key}=n\n" for key in known))
+
+
+def test_heat_comes_with_its_passwords(tmp_path: Path) -> None:
+    text = "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_HEAT_INSTALL=y\n"
+    keys = {"CONFIG_HEAT_DB_PW": "heat_database", "CONFIG_HEAT_DOMAIN_PASSWORD": "heat_domain"}
+    answers = read(tmp_path, text + "".join(f"{key}=given-{n}\n" for n, key in enumerate(keys)))
+    assert "heat" in answers.cloud.services and "barbican" not in answers.cloud.services
+    found = {name: value.get_secret_value() for name, value in answers.passwords.items()}
+    assert found == {"heat_database": "given-0", "heat_domain": "given-1"}
+    assert "heat" not in read(tmp_path, text.replace("=y", "=n")).cloud.services
+
+
 def test_a_service_without_what_it_needs(tmp_path: Path) -> None:
     text = "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_GLANCE_INSTALL=n\n"
     found = wrong(

@@ -195,6 +195,19 @@ def test_further_services_are_there_where_they_are_asked_for(make: Make, tmp_pat
     assert options(again, "heat")["DEFAULT"]["transport_url"] != heat["transport_url"]
 
 
+def test_an_ipv6_address_has_brackets_in_urls_alone(make: Make) -> None:
+    only = Host(name="a", address=ip_address("2001:db8::10"))
+    (plan,) = make(only)
+    configs = {step.id: step for step in plan.steps if isinstance(step, Config)}
+    for name, step in configs.items():
+        for section, rows in step.options.items():
+            for option, value in rows.items():
+                text = value.get_secret_value()
+                assert not text.startswith("["), f"{name}: [{section}] {option} = {text}"
+                if "2001:db8::10" in text and text != "2001:db8::10":
+                    assert "[2001:db8::10]" in text, f"{name}: [{section}] {option} = {text}"
+
+
 def test_kvm_is_tried_unless_the_operator_has_decided(make: Make) -> None:
     (plan,) = make()
     assert "virt_type" not in options(plan, "nova")["libvirt"]

@@ -63,7 +63,8 @@ def _options(node: Node, *, server: bool, agent: bool) -> Options:
 def _agent(node: Node) -> Options:
     return {
         "DEFAULT": {
-            "nova_metadata_host": node.site.controller,
+            # the agent puts brackets around an IPv6 address itself
+            "nova_metadata_host": str(node.site.cloud.controller.address),
             "nova_metadata_protocol": "https",
             "auth_ca_cert": CA,
             "metadata_proxy_shared_secret": node.secret("metadata_proxy"),
