@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,11 +36,14 @@ def deployment_of(name: str | None, release: str | None, *, all_run: bool = True
 def describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bool = True) -> Deployment:
     """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
-    from rdo.cloud import deployment
+    from rdo.cloud import deployment, repositorykey
 
     distribution = open_distribution(paths)
     series = choose_release(release or described.series, distribution)
     platform = choose_platform(described.platform, series, distribution)
+    taken = repositorykey.ensure(paths, described, platform.name, series.series)
+    if taken is not None:
+        print(f"The key of {described.repository} is taken for true from now on: {taken}", file=sys.stderr)
     known = deployment.test_hosts_of(paths, described)
     return deployment.describe(paths, described, series, platform, test_hosts=known, all_run=all_run)
 

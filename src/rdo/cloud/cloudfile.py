@@ -13,6 +13,8 @@ EXAMPLE = """\
 name: demo
 # series: the newest that is maintained
 # region: RegionOne
+# repository: http://packages.example.org:8080  # URL above the repositories; ours for test hosts
+# repository_key: RPM-GPG-KEY-rdo               # the file of its key, or a fingerprint; else the one there
 
 hosts:
 - name: controller

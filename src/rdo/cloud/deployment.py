@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rdo.cloud import repositorykey
 from rdo.cloud.apply import apply
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.pki import Authority
@@ -131,7 +132,7 @@ def describe(
             series=release.series,
             platform=platform.name,
             server=server,
-            public_key=keys.load(paths).public,
+            public_key=_public_key(paths, cloud),
         ),
         names=names_of(platform),
     )
@@ -148,6 +149,13 @@ def describe(
         authority=authority,
         certificates={host.name: authority.host(host.name, host.address).ends for host in cloud.hosts},
     )
+
+
+def _public_key(paths: Paths, cloud: Cloud) -> str:
+    try:
+        return repositorykey.kept(paths, cloud).read_text() if cloud.repository else keys.load(paths).public
+    except FileNotFoundError:
+        return keys.load(paths).public
 
 
 def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Target:

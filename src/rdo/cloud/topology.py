@@ -164,6 +164,9 @@ class Cloud(Part):
     platform: str | None = Field(default=None, description="of all hosts")
     region: str = "RegionOne"
     repository: str | None = Field(default=None, description="URL above the repositories; ours by default")
+    repository_key: str | None = Field(
+        default=None, description="file of the key that signed the repository, or the key's fingerprint"
+    )
     services: tuple[Service, ...] = CORE
     hosts: tuple[Host, ...] = Field(min_length=1)
     external: External = External()
@@ -191,6 +194,8 @@ class Cloud(Part):
     @model_validator(mode="after")
     def _consistent(self) -> Cloud:
         wrong = []
+        if self.repository_key is not None and self.repository is None:
+            wrong.append("repository_key goes with repository")
         for what in ("name", "address"):
             seen = [str(getattr(host, what)) for host in self.hosts]
             wrong += [

@@ -1,0 +1,102 @@
+"""The key that signed a repository elsewhere: taken from it once, or given, and kept with the cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+
+from rdo.cloud.topology import Cloud
+from rdo.common.errors import InputError, RdoError
+from rdo.common.files import write_atomically
+from rdo.common.paths import Paths
+from rdo.repository import keys
+from rdo.repository.publish import KEY_FILE
+
+_PATIENCE = 20.0
+
+
+def kept(paths: Paths, cloud: Cloud) -> Path:
+    """Return where a cloud's key is kept."""
+    return paths.clouds / cloud.name / "repository.key"
+
+
+def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None:
+    """See that there is a key for a cloud whose repository is elsewhere.
+
+    What is kept stays: packages that another key has signed are refused by hosts. Where nothing is kept, the
+    file that the cloud's ``repository_key`` names is taken, or the key that lies beside the packages.
+
+    :returns: the fingerprint of a key that was taken from the repository just now, to be told to the operator
+    :raises InputError: the key is not the one that the operator has said, or there is none to be had
+    """
+    if cloud.repository is None:
+        return None
+    place, wanted = kept(paths, cloud), cloud.repository_key
+    file = Path(wanted) if wanted is not None and not _is_fingerprint(wanted) else None
+    if file is not None:
+        try:
+            text = file.read_text()
+        except OSError as error:
+            raise InputError(f"repository_key: {file} can't be read: {error.strerror}.") from error
+        _check(text, str(file))
+        _write(place, text)
+        return None
+    if place.exists():
+        _compare(_check(place.read_text(), str(place)), wanted, str(place))
+        return None
+    url = f"{cloud.repository}/{platform}-{series}/current/{KEY_FILE}"
+    try:
+        answer = httpx.get(url, timeout=_PATIENCE, follow_redirects=True)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        _own(paths, place, wanted, url, error)
+        return None
+    fingerprint = _check(answer.text, url)
+    _compare(fingerprint, wanted, url)
+    _write(place, answer.text)
+    return fingerprint
+
+
+def _own(paths: Paths, place: Path, wanted: str | None, url: str, error: Exception) -> None:
+    """Take this machine's own key: hosts may know its repositories by an address that only they reach."""
+    try:
+        public = keys.load(paths).public
+    except RdoError:
+        raise InputError(
+            f"{url} can't be had: {error}", hint="repository_key: FILE in the cloud's file says the key."
+        ) from error
+    _compare(keys.fingerprint(public), wanted, "this machine's own key")
+    _write(place, public)
+
+
+def _check(text: str, where: str) -> str:
+    if "PRIVATE KEY" in text:
+        raise InputError(f"{where} is a private key, which no host may have.", hint="rdo key export")
+    try:
+        return keys.fingerprint(text)
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{where} is no OpenPGP key: {reason}") from error
+
+
+def _compare(fingerprint: str, wanted: str | None, where: str) -> None:
+    if wanted is not None and _plain(wanted) != _plain(fingerprint):
+        raise InputError(
+            f"The key of the repository ({where}) is {fingerprint}, and repository_key says {wanted}.",
+            hint="If the repository has a new key, say that one.",
+        )
+
+
+def _is_fingerprint(text: str) -> bool:
+    return len(_plain(text)) in (40, 64) and all(c in "0123456789abcdef" for c in _plain(text))
+
+
+def _plain(fingerprint: str) -> str:
+    return fingerprint.replace(" ", "").lower()
+
+
+def _write(place: Path, text: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.exists() or place.read_text() != text:
+        write_atomically(place, text)
