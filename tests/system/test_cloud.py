@@ -276,6 +276,7 @@ def test_it_does_what_clouds_are_for(world: World) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.long
 def test_tempest_finds_nothing_wrong_and_leaves_nothing(world: World) -> None:
     chosen = (
         "identity.v3.test_api_discovery",
@@ -361,6 +362,13 @@ def _place(world: World, machine: str) -> list[str]:
     return sorted(world.on_host(shown).split())
 
 
+def _clear(world: World, machine: str) -> None:
+    """Remove what :func:`_boot` has made."""
+    client = "openstack --os-cloud rdo"
+    gone = f"{client} server delete --wait {machine} && {client} image delete guest"
+    world.on_host(f"{gone} && {client} network delete none-but-its-own")
+
+
 def test_a_host_leaves_and_its_machines_stay(world: World) -> None:
     _boot(world, "moved", SECOND)
     refused = world.installation.rdo("cloud", "remove", NAME, NAME, "--yes")
@@ -375,8 +383,10 @@ def test_a_host_leaves_and_its_machines_stay(world: World) -> None:
     assert {agent["host"].partition("@")[0] for agent in found["agents"]} == {NAME}
     assert world.on_host("rpm -qa '*openstack*'", SECOND) == ""
     assert world.up() == {}
+    _clear(world, "moved")
 
 
+@pytest.mark.long
 def test_machines_of_a_dead_host_are_started_elsewhere(world: World) -> None:
     assert world.installation.rdo("host", "destroy", SECOND, "--yes").returncode == 0
     world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
@@ -388,9 +398,7 @@ def test_machines_of_a_dead_host_are_started_elsewhere(world: World) -> None:
     assert _place(world, "saved") == ["ACTIVE", NAME]
     assert world.up() == {}
     eventually(lambda: world.installation.rdo("cloud", "status", NAME).returncode == 0)
-    client = "openstack --os-cloud rdo"
-    world.on_host(f"{client} server delete --wait moved saved && {client} image delete guest")
-    world.on_host(f"{client} network delete none-but-its-own")
+    _clear(world, "saved")
 
 
 def test_taken_down_it_leaves_nothing_but_data_and_comes_back_with_it(world: World) -> None:
