@@ -236,7 +236,14 @@ def test_neutron(world: World) -> None:
 def test_cinder(world: World) -> None:
     world.follow("Cinder")
     (scheduler,) = world.openstack("volume service list")
-    assert (scheduler["Binary"], scheduler["State"]) == ("cinder-scheduler", "up")
+    assert scheduler["Binary"] == "cinder-scheduler"
+
+    def up() -> bool:
+        # Cinder counts a service as down until its first report, ten seconds after it has registered
+        (scheduler,) = world.openstack("volume service list")
+        return bool(scheduler["State"] == "up")
+
+    eventually(up)
     assert "lvm" in [kind["Name"] for kind in world.openstack("volume type list")]
 
 

@@ -14,6 +14,7 @@ from rdo.cli.known_clouds import (
     CloudName,
     Json,
     apply_plans,
+    base_of,
     deployment_of,
     describe,
     file_of,
@@ -132,7 +133,6 @@ def up(
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
     """
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
     from rdo.cloud.deployment import remember
@@ -145,6 +145,8 @@ def up(
     if answer_file is not None:
         if cloud is not None or allinone or on_test_host or host is not None or nodes != 1:
             raise InputError("An answer file says where the cloud is; it goes without another cloud's.")
+        if further:
+            raise InputError("An answer file says which services the cloud has; --with goes without one.")
         remember(paths, _from_answers(paths, answer_file, name, repository))
         cloud = name
     if cloud is None and not (allinone or on_test_host):
@@ -156,9 +158,7 @@ def up(
         raise InputError("A cloud's file says which services it has; --with goes without one.")
     if on_test_host:
         hosts.require_root()
-        distribution = open_distribution(paths)
-        series = choose_release(release, distribution)
-        base = choose_platform("debian13", series, distribution)
+        distribution, series, base = base_of(paths, release, "debian13")
         with progress() as report:
             simple.make_test_hosts(
                 distribution, series, base, paths, report, name=name, nodes=nodes, services=services

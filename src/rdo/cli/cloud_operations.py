@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from rdo.cli.known_clouds import (
     Json,
     Yes,
     apply_plans,
+    base_of,
     cloud_named,
     deployment_of,
     describe,
@@ -21,6 +22,11 @@ from rdo.cli.known_clouds import (
     look_first,
     print_report,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rdo.cloud.everywhere import HostActions
 
 app = typer.Typer()
 
@@ -46,7 +52,6 @@ def add(
         rdo cloud add demo2 demo --on-test-host
         rdo cloud add compute2 production --host root@192.0.2.12
     """
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
     from rdo.cloud.deployment import remember
@@ -59,9 +64,7 @@ def add(
     if named and (on_test_host or host):
         raise InputError(f"{described.name} has a host {name} already; without options it is put up (again).")
     if on_test_host:
-        distribution = open_distribution(paths)
-        series = choose_release(described.series, distribution)
-        base = choose_platform(described.platform, series, distribution)
+        distribution, series, base = base_of(paths, described.series, described.platform)
         with progress() as report:
             described = simple.add_test_host(
                 distribution, series, base, paths, report, cloud=described, name=name
@@ -156,9 +159,8 @@ def rotate(
     if certificates:
         deployment.authority.renew()
     # who has old passwords still would ask for tokens over and over, while those who have new ones start
-    with progress() as report, report.task(f"Stopping {deployment.name}'s services") as task:
+    with progress() as report, report.task(f"Stopping {deployment.name}'s services"):
         stop_openstack(deployment, report=report.message)
-        task.advance()
     print_report(apply_plans(deployment_of(cloud, None), dry_run=False, checks=False), as_json, "changed")
 
 
@@ -178,20 +180,14 @@ def down(
 
     Examples: rdo cloud down demo; rdo cloud down demo --yes; rdo cloud down cloud.yaml --data --yes
     """
-    from rdo.cli.show import print_json, progress
+    from rdo.cli.show import progress
     from rdo.cloud.deployment import forget
     from rdo.cloud.takedown import removals, take_down
     from rdo.common.paths import Paths
 
     deployment = deployment_of(cloud, None)
     planned = removals(deployment, data=data)
-    if as_json:
-        print_json(planned)
-    if not yes:
-        if not as_json:
-            for host in planned:
-                print(f"# {host.host}", *host.actions, sep="\n")
-            print("Nothing was done. --yes does it." + ("" if data else " Data stays; --data removes it."))
+    if _only_shown(planned, as_json, yes, "" if data else " Data stays; --data removes it."):
         return
     with progress() as report, report.task(f"Taking down {deployment.name}", len(planned)) as task:
 
@@ -222,18 +218,12 @@ def stop(
 
     Examples: rdo cloud stop demo; rdo cloud stop demo --patience 300 --yes
     """
-    from rdo.cli.show import print_json, progress
+    from rdo.cli.show import progress
     from rdo.cloud import halting
 
     deployment = deployment_of(cloud, None)
     planned = halting.halts(deployment)
-    if as_json:
-        print_json(planned)
-    if not yes:
-        if not as_json:
-            for host in planned:
-                print(f"# {host.host}", *host.actions, sep="\n")
-            print("Nothing was done. --yes does it.")
+    if _only_shown(planned, as_json, yes):
         return
     with progress() as report, report.task(f"Stopping {deployment.name}"):
         halting.stop(deployment, patience=patience, report=report.message)
@@ -255,9 +245,7 @@ def start(cloud: CloudName, as_json: Json = False) -> None:
 
 @app.command()
 def backup(
-    cloud: Annotated[
-        str | None, typer.Argument(help="The cloud's file, or the name of a cloud that was put up from here.")
-    ] = None,
+    cloud: CloudName = None,
     folder: Annotated[Path, typer.Argument(help="Where backups are; each is a folder in it.")] = _BACKUPS,
     show: Annotated[
         Path | None, typer.Option("--show", help="Instead: what this backup is, having checked all of it.")
@@ -321,3 +309,16 @@ def restore(
     with progress() as report, report.task(f"Bringing {manifest.cloud} back"):
         restoring.restore(deployment, folder, manifest, report=report.message)
     print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
+
+
+def _only_shown(planned: Sequence[HostActions], as_json: bool, yes: bool, more: str = "") -> bool:
+    """Print what would be done on each host, and tell whether that is all that is wanted."""
+    from rdo.cli.show import print_json
+
+    if as_json:
+        print_json(planned)
+    elif not yes:
+        for host in planned:
+            print(f"# {host.host}", *host.actions, sep="\n")
+        print(f"Nothing was done. --yes does it.{more}")
+    return not yes

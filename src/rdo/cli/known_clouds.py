@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rdo.cloud.plan import ApplyReport, StepResult
     from rdo.cloud.topology import Cloud
     from rdo.common.paths import Paths
+    from rdo.distribution.load import Distribution
+    from rdo.distribution.models import Platform, Release
 
 CloudName = Annotated[
     str | None, typer.Argument(help="The cloud's file, or the name of a cloud that was put up from here.")
@@ -35,17 +37,25 @@ def deployment_of(name: str | None, release: str | None, *, all_run: bool = True
 
 def describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bool = True) -> Deployment:
     """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.cloud import deployment, repositorykey
 
-    distribution = open_distribution(paths)
-    series = choose_release(release or described.series, distribution)
-    platform = choose_platform(described.platform, series, distribution)
+    _, series, platform = base_of(paths, release or described.series, described.platform)
     taken = repositorykey.ensure(paths, described, platform.name, series.series)
     if taken is not None:
         print(f"The key of {described.repository} is taken for true from now on: {taken}", file=sys.stderr)
     known = deployment.test_hosts_of(paths, described)
     return deployment.describe(paths, described, series, platform, test_hosts=known, all_run=all_run)
+
+
+def base_of(
+    paths: Paths, release: str | None, platform: str | None
+) -> tuple[Distribution, Release, Platform]:
+    """Return the distribution, and of it a series and a platform: those named, or else the usual ones."""
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+
+    distribution = open_distribution(paths)
+    series = choose_release(release, distribution)
+    return distribution, series, choose_platform(platform, series, distribution)
 
 
 def cloud_named(paths: Paths, name: str | None) -> Cloud:

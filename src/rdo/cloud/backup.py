@@ -3,7 +3,7 @@
 It is a folder of its own, 0700, complete or not there at all:
 
 * ``manifest.json``: the cloud, its series, when, the versions, each file's size and SHA-256
-* ``cloud/``: ``cloud.json``, ``passwords.json``, ``pki``, as they are kept here
+* ``cloud/``: ``cloud.json``, ``passwords.json``, ``pki``, ``repository.key``, as they are kept here
 * ``databases/NAME.sql.gz``: one for each database of the plans
 * ``ovn/NAME.db.gz``: OVN's northbound and southbound database
 * ``hosts/NAME.tar.gz``: files of a host that no plan writes
@@ -13,7 +13,6 @@ Images, volumes and disks are not in it.
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -28,11 +27,12 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Database, Part, Target
 from rdo.cloud.ssh import command_on, run_on
 from rdo.common.errors import InputError, RdoError
-from rdo.common.files import sha256_file, write_atomically
+from rdo.common.files import sha256_file, sync, write_atomically
 
 MANIFEST = "manifest.json"
 OVN = {"ovnnb": "OVN_Northbound", "ovnsb": "OVN_Southbound"}
-_KEPT_HERE = ("cloud.json", "passwords.json", "pki")
+#: Of the cloud's folder here; the topology last, as a cloud is known by it.
+KEPT_HERE = ("pki", "passwords.json", "repository.key", "cloud.json")
 #: What services make themselves, or an operator has written, below these places.
 _FILES = """
 cd /
@@ -73,6 +73,14 @@ def databases_of(deployment: Deployment) -> list[str]:
     return [step.name for plan in deployment.plans for step in plan.steps if isinstance(step, Database)]
 
 
+def copy(source: Path, place: Path) -> None:
+    """Copy a file or a whole folder."""
+    if source.is_dir():
+        shutil.copytree(source, place)
+    else:
+        shutil.copy2(source, place)
+
+
 def make(
     deployment: Deployment, target: Path, *, report: Callable[[str], None] | None = None
 ) -> tuple[Path, Manifest]:
@@ -92,23 +100,21 @@ def make(
         for part in ("cloud", "databases", "ovn", "hosts"):
             (work / part).mkdir(mode=0o700)
         controller = deployment.controller
-        for name in _KEPT_HERE:
-            source = deployment.folder / name
-            if source.is_dir():
-                shutil.copytree(source, work / "cloud" / name)
-            elif source.exists():
-                shutil.copy2(source, work / "cloud" / name)
+        for name in KEPT_HERE:
+            if (source := deployment.folder / name).exists():
+                copy(source, work / "cloud" / name)
         tell("what is kept of the cloud here")
-        for name in databases_of(deployment):
+        databases = databases_of(deployment)
+        for name in databases:
             dump = f"mariadb-dump --single-transaction --quick --routines --triggers {name}"
             _receive(controller, dump, work / f"databases/{name}.sql.gz")
             tell(f"database {name}")
         ovn = [*OVN] if "neutron" in deployment.site.cloud.services else []
         for name in ovn:
-            copy = f"ovsdb-client backup unix:/var/run/ovn/{name}_db.sock {OVN[name]}"
-            _receive(controller, copy, work / f"ovn/{name}.db.gz")
+            dump = f"ovsdb-client backup unix:/var/run/ovn/{name}_db.sock {OVN[name]}"
+            _receive(controller, dump, work / f"ovn/{name}.db.gz")
             tell(f"database {OVN[name]}")
-        for plan, host in zip(deployment.plans, deployment.targets, strict=True):
+        for plan, host in deployment.rows:
             _receive(host, f"({_FILES}) | tar -C / -cf - -T -", work / f"hosts/{plan.host}.tar.gz")
             tell(f"files of {plan.host}")
         manifest = Manifest(
@@ -116,7 +122,7 @@ def make(
             series=deployment.site.repository.series,
             made=moment,
             packages=_packages(controller),
-            databases=tuple(databases_of(deployment)),
+            databases=tuple(databases),
             ovn=tuple(ovn),
             hosts=tuple(plan.host for plan in deployment.plans),
             pieces=tuple(_pieces(work)),
@@ -124,7 +130,7 @@ def make(
         write_atomically(work / MANIFEST, manifest.model_dump_json(indent=1) + "\n", mode=0o600)
         _settle(work)
         work.rename(final)
-        _sync(target)
+        sync(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -194,12 +200,4 @@ def _settle(folder: Path) -> None:
     """Make a backup readable by its owner alone, and have all of it on the disk."""
     for path in [*folder.rglob("*"), folder]:
         path.chmod(0o700 if path.is_dir() else 0o600)
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)

@@ -53,16 +53,19 @@ class Deployment:
         return self.site.cloud.name
 
     @property
+    def rows(self) -> list[tuple[Plan, Target]]:
+        """Each plan, and how its host is reached."""
+        return [*zip(self.plans, self.targets, strict=True)]
+
+    @property
     def controller(self) -> Target:
         """How the controller is reached."""
         wanted = self.site.cloud.controller.name
-        rows = zip(self.plans, self.targets, strict=True)
-        return next(target for plan, target in rows if plan.host == wanted)
+        return next(target for plan, target in self.rows if plan.host == wanted)
 
     def part(self, wanted: Callable[[Plan], bool]) -> Deployment:
         """Return what is to be done on some of the hosts."""
-        rows = zip(self.plans, self.targets, strict=True)
-        kept = [(plan, target) for plan, target in rows if wanted(plan)]
+        kept = [(plan, target) for plan, target in self.rows if wanted(plan)]
         return replace(self, plans=[plan for plan, _ in kept], targets=[target for _, target in kept])
 
     def joining(self, name: str) -> Deployment:
@@ -132,7 +135,9 @@ def describe(
             series=release.series,
             platform=platform.name,
             server=server,
-            public_key=_public_key(paths, cloud),
+            public_key=(
+                repositorykey.kept(paths, cloud).read_text() if cloud.repository else keys.load(paths).public
+            ),
         ),
         names=names_of(platform),
     )
@@ -149,13 +154,6 @@ def describe(
         authority=authority,
         certificates={host.name: authority.host(host.name, host.address).ends for host in cloud.hosts},
     )
-
-
-def _public_key(paths: Paths, cloud: Cloud) -> str:
-    try:
-        return repositorykey.kept(paths, cloud).read_text() if cloud.repository else keys.load(paths).public
-    except FileNotFoundError:
-        return keys.load(paths).public
 
 
 def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Target:

@@ -7,12 +7,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from rdo.cloud.deployment import Deployment
-from rdo.cloud.plan import Plan, Service, Target
+from rdo.cloud.plan import Part, Plan, Service, Target
 from rdo.cloud.ssh import run_on
 from rdo.common.errors import RdoError
 from rdo.common.process import CommandError
 
 _PATIENCE = 900.0
+
+
+class HostActions(Part):
+    """What is done on one host, in order; each a line for a person."""
+
+    host: str
+    actions: tuple[str, ...]
 
 
 def on_every_host(
@@ -40,7 +47,7 @@ def on_every_host(
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
         return None if done.status == 0 else f"{plan.host}:\n{tail}"
 
-    rows = [*zip(deployment.plans, deployment.targets, strict=True)]
+    rows = deployment.rows
     last = deployment.site.cloud.controller.name
     with ThreadPoolExecutor(max_workers=8) as pool:
         for turn in ([row for row in rows if row[0].host != last], [r for r in rows if r[0].host == last]):

@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Callable
 
 from rdo.cloud.deployment import Deployment
-from rdo.cloud.everywhere import on_every_host, openstack_units, units_of
-from rdo.cloud.plan import Part, Plan
+from rdo.cloud.everywhere import HostActions, on_every_host, openstack_units, units_of
+from rdo.cloud.plan import Plan
 from rdo.cloud.roles import firewall
 from rdo.cloud.topology import Role
 
@@ -31,21 +31,14 @@ done
 """
 
 
-class Halt(Part):
-    """What is done on one host, in order; each a line for a person."""
-
-    host: str
-    actions: tuple[str, ...]
-
-
-def halts(deployment: Deployment) -> list[Halt]:
+def halts(deployment: Deployment) -> list[HostActions]:
     """Return what :func:`stop` does on each host, to be shown before it is done."""
     found = []
     for plan in deployment.plans:
         actions = [f"stop {_COMPUTE}", "shut machines down"] if _COMPUTE in units_of(plan) else []
         units = [*openstack_units(deployment, plan), *_lower(deployment, plan)]
         actions += [f"stop {unit}" for unit in units if unit != _COMPUTE]
-        found.append(Halt(host=plan.host, actions=tuple(actions)))
+        found.append(HostActions(host=plan.host, actions=tuple(actions)))
     return found
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rdo.cloud.backup import Manifest
+from rdo.cloud.backup import KEPT_HERE, Manifest, copy
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import on_every_host, stop_openstack, units_of
 from rdo.cloud.plan import Plan, Target
@@ -24,17 +24,13 @@ def take_home(paths: Paths, folder: Path, manifest: Manifest) -> list[str]:
     home = paths.clouds / manifest.cloud
     home.mkdir(parents=True, exist_ok=True)
     taken = []
-    # the topology last: a cloud is known by it
-    for name in ("pki", "passwords.json", "cloud.json"):
+    for name in KEPT_HERE:
         source, place = folder / "cloud" / name, home / name
         if place.exists() or not source.exists():
             continue
         work = Path(tempfile.mkdtemp(prefix=".restored-", dir=home))
         try:
-            if source.is_dir():
-                shutil.copytree(source, work / name)
-            else:
-                shutil.copy2(source, work / name)
+            copy(source, work / name)
             (work / name).rename(place)
         finally:
             shutil.rmtree(work)
@@ -110,7 +106,7 @@ def restore(
         put = f"set -eo pipefail\ngunzip -c >{place}.new\n{owner}\nmv -f {place}.new {place}"
         _send(controller, put, folder / f"ovn/{name}.db.gz")
         tell(f"OVN's {name} is back")
-    for plan, target in zip(deployment.plans, deployment.targets, strict=True):
+    for plan, target in deployment.rows:
         archive = folder / f"hosts/{plan.host}.tar.gz"
         if archive.exists():
             _send(target, "tar -C / -xzpf -", archive)

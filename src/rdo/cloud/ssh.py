@@ -9,14 +9,20 @@ from rdo.cloud.plan import Target
 from rdo.common.process import Completed, run
 
 
+def needs_sudo(target: Target) -> bool:
+    """Tell whether who logs in there, or runs here, is someone else than root."""
+    return (os.geteuid() != 0) if target.local else target.user != "root"
+
+
 def command_on(target: Target, command: str = "bash -s") -> list[str]:
     """Return what runs a shell command as root on a host."""
+    sudo = needs_sudo(target)
     if target.local:
-        return [*([] if os.geteuid() == 0 else ["sudo", "-n"]), "bash", "-c", command]
+        return [*(["sudo", "-n"] if sudo else []), "bash", "-c", command]
     words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", target.user]
     if target.ssh_config is not None:
         words += ["-F", target.ssh_config]
-    as_root = command if target.user == "root" else f"sudo -n bash -c {shlex.quote(command)}"
+    as_root = f"sudo -n bash -c {shlex.quote(command)}" if sudo else command
     return [*words, target.host, as_root]
 
 

@@ -91,10 +91,7 @@ def status(deployment: Deployment) -> Status:
     """Ask all hosts and the APIs, side by side."""
     cloud = deployment.site.cloud
     with ThreadPoolExecutor(max_workers=16) as pool:
-        asked = [
-            pool.submit(_host, deployment, plan, target)
-            for plan, target in zip(deployment.plans, deployment.targets, strict=True)
-        ]
+        asked = [pool.submit(_host, deployment, plan, target) for plan, target in deployment.rows]
         agents, error = _agents(deployment.controller, cloud.services)
         hosts = tuple(one.result() for one in asked)
     return Status(

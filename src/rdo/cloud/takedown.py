@@ -10,9 +10,9 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from rdo.cloud.deployment import Deployment
-from rdo.cloud.everywhere import on_every_host, units_of
+from rdo.cloud.everywhere import HostActions, on_every_host, units_of
 from rdo.cloud.operations import sql_text
-from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Part, Plan, Script
+from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Plan, Script
 from rdo.cloud.roles.repository import REPOSITORY_FILES
 
 _MACHINES = """
@@ -43,14 +43,7 @@ ours=$(dnf -q repoquery --installed --qf '%{name} %{from_repo}\\n' | sed -n 's/ 
 """
 
 
-class Removal(Part):
-    """What is done on one host, in order; each a line for a person."""
-
-    host: str
-    actions: tuple[str, ...]
-
-
-def removals(deployment: Deployment, *, data: bool) -> list[Removal]:
+def removals(deployment: Deployment, *, data: bool) -> list[HostActions]:
     """Return what :func:`take_down` does on each host, to be shown before it is done."""
     found = []
     for plan in deployment.plans:
@@ -61,7 +54,7 @@ def removals(deployment: Deployment, *, data: bool) -> list[Removal]:
         if data:
             actions += [f"drop the database {step.name}" for step in _databases(plan)]
             actions += [f"remove {path}, if it is there" for path in _DATA]
-        found.append(Removal(host=plan.host, actions=tuple(actions)))
+        found.append(HostActions(host=plan.host, actions=tuple(actions)))
     return found
 
 

@@ -8,7 +8,7 @@ A test that can't work on a cloud is left out by saying here what the cloud hasn
 
 from __future__ import annotations
 
-from rdo.cloud.roles.node import CA
+from rdo.cloud.roles.node import CA, option_text
 from rdo.cloud.topology import Role, Site
 
 #: What the names of all that tempest makes begin with; by that it is found again and removed.
@@ -44,7 +44,8 @@ def tempest_options(site: Site) -> Options:
     if "horizon" in cloud.services:
         found["dashboard"] = {"dashboard_url": site.url(443, "/dashboard/")}
     return {
-        section: {name: _text(value) for name, value in options.items()} for section, options in found.items()
+        section: {name: option_text(value) for name, value in options.items()}
+        for section, options in found.items()
     }
 
 
@@ -116,7 +117,3 @@ def _volume(site: Site) -> dict[str, dict[str, object]]:
             "clone": kind != "nfs",
         },
     }
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

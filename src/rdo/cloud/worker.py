@@ -30,6 +30,7 @@ from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
 from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
 from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
 from rdo.cloud.plan import AnyStep, Objects, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+from rdo.cloud.ssh import needs_sudo  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 
 _LOCAL = "@local"
@@ -188,10 +189,6 @@ class _Node:
         return text
 
 
-def _needs_sudo(target: Target) -> bool:
-    return (os.geteuid() != 0) if target.local else target.user != "root"
-
-
 def _strict(scripts: Scripts) -> str:
     return f"set -euo pipefail\n{scripts.make}"
 
@@ -229,7 +226,7 @@ def work() -> int:
                 watch(state.inventory.get_host(name))
         secrets = sorted(job["secrets"], key=len, reverse=True)
         nodes = [
-            _Node(state.inventory.get_host(name), plan, results, secrets, sudo=_needs_sudo(target))
+            _Node(state.inventory.get_host(name), plan, results, secrets, sudo=needs_sudo(target))
             for (name, _), target, plan in zip(hosts, targets, plans, strict=True)
         ]
         if job["dry_run"]:

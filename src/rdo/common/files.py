@@ -45,6 +45,15 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644, durabl
         raise
 
 
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold an advisory lock on ``path`` (made if absent) against other processes; waits for it.

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdo.common.errors import InputError, RdoError
-from rdo.common.files import locked, sha256_bytes, sha256_file, write_atomically
+from rdo.common.files import locked, sha256_bytes, sha256_file, sync, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress, Task
 from rdo.repository import metadata
@@ -207,10 +207,10 @@ def _make_snapshot(
     try:
         building.mkdir()
         _fill(building, files, described, key, task, name)
-        _sync(building)
+        _sync_all(building)
         task.describe("naming the snapshot")
         building.rename(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -272,7 +272,7 @@ def _point(repository: Path, target: Path, before: Path | None, base: str, task:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(f"snapshots/{target.name}")
         temporary.replace(repository / "current")
-        _sync_folder(repository)
+        sync(repository)
         task.describe("writing the mirrorlist")
     _write_if_new(repository / "mirrorlist", mirrorlist(repository, base))
     task.advance()
@@ -295,21 +295,13 @@ def _sweep(folder: Path) -> None:
         shutil.rmtree(leftover)
 
 
-def _sync(folder: Path) -> None:
+def _sync_all(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)
             if path.suffix != ".rpm" or path.stat().st_nlink == 1:
-                _sync_folder(path)
-        _sync_folder(Path(parent))
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+                sync(path)
+        sync(Path(parent))
 
 
 def _write_if_new(path: Path, text: str) -> None:

@@ -95,7 +95,7 @@ def _server(node: Node, tls: dict[str, str]) -> Options:
                 ("project" if node.since("2026.1") else "tenant") + "_network_types": "geneve",
                 "mechanism_drivers": "ovn",
                 "extension_drivers": "port_security",
-                "overlay_ip_version": 4,
+                "overlay_ip_version": ovn.overlay_version(node),
             },
             "ml2_type_geneve": {"vni_ranges": "1:65536", "max_header_size": 38},
             "ml2_type_flat": {"flat_networks": "*"},

@@ -179,7 +179,7 @@ class Node:
         own = self.site.cloud.options.get(project, {})
         for part in (*parts, own):
             for section, options in part.items():
-                texts = {name: SecretStr(_text(value)) for name, value in options.items()}
+                texts = {name: SecretStr(option_text(value)) for name, value in options.items()}
                 merged.setdefault(section, {}).update(texts)
         return Config(
             id=f"{project}-configuration",
@@ -203,10 +203,9 @@ def answers(url: str) -> SecretStr:
     return SecretStr(f"curl --silent --output /dev/null --max-time 20 --cacert {CA} {shlex.quote(url)}")
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+def option_text(value: object) -> str:
+    """Return a value as oslo.config reads it from a file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def merged(*parts: Mapping[str, Mapping[str, object]]) -> Options:

@@ -46,8 +46,9 @@ def steps(node: Node) -> Iterator[AnyStep]:
             keys = ("certificate", "key-nova") if unit.endswith("proxy") else ()
             yield node.daemon(unit, Stage.SERVICES, group=unit, restart_after=(*causes, *keys))
     if node.is_compute:
-        found = [step.id for step in virtualization.steps(node)]
-        yield from virtualization.steps(node)
+        tried = [*virtualization.steps(node)]
+        yield from tried
+        found = (step.id for step in tried)
         yield node.daemon(_COMPUTE, Stage.HYPERVISORS, group="", restart_after=(*causes, *found))
     if node.is_controller:
         yield _hosts(node)

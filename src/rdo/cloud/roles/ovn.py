@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
 
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Script, Service
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
-from rdo.cloud.topology import Role
+from rdo.cloud.topology import Host, Role
 
 PHYSICAL = "physnet1"
 _BRIDGE = "br-ex"
 _TUNNEL_BRIDGE = "br-tun0"
+_CHASSIS = {Role.COMPUTE, Role.NETWORK}
 _NORTH, _SOUTH = 6641, 6642
 # The switch is stopped by then, and its database has all of this.
 _UNDO = "rm -f /etc/openvswitch/conf.db /var/lib/openvswitch/conf.db"
@@ -35,7 +37,17 @@ def steps(node: Node) -> Iterator[AnyStep]:
 
 def is_chassis(node: Node) -> bool:
     """Tell whether ports of virtual machines, or gateways, can be on a host."""
-    return bool({Role.COMPUTE, Role.NETWORK} & set(node.host.roles))
+    return bool(_CHASSIS & set(node.host.roles))
+
+
+def overlay_version(node: Node) -> int:
+    """Return the IP version of the cloud's tunnels: 6 where one has it, since its header is the larger."""
+    ends = [_tunnel_end(host) for host in node.site.cloud.hosts if set(host.roles) & _CHASSIS]
+    return max((end.version for end in ends), default=4)
+
+
+def _tunnel_end(host: Host) -> IPv4Address | IPv6Address:
+    return host.tunnel.ip if host.tunnel is not None else host.address
 
 
 def north(node: Node) -> str:
@@ -158,11 +170,10 @@ def _bridges(node: Node) -> Script:
 
 def _settings(node: Node) -> Script:
     host, cloud = node.host, node.site.cloud
-    tunnel = host.tunnel.ip if host.tunnel is not None else host.address
     wanted = {
         "ovn-remote": south(node),
         "ovn-encap-type": "geneve",
-        "ovn-encap-ip": str(tunnel),
+        "ovn-encap-ip": str(_tunnel_end(host)),
         "ovn-bridge": "br-int",
         "system-id": host.name,
         "hostname": host.name,
