@@ -40,9 +40,8 @@ def describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bo
     from rdo.cloud import deployment, repositorykey
 
     _, series, platform = base_of(paths, release or described.series, described.platform)
-    taken = repositorykey.ensure(paths, described, platform.name, series.series)
-    if taken is not None:
-        print(f"The key of {described.repository} is taken for true from now on: {taken}", file=sys.stderr)
+    if (told := repositorykey.ensure(paths, described, platform.name, series.series)) is not None:
+        print(told, file=sys.stderr)
     known = deployment.test_hosts_of(paths, described)
     return deployment.describe(paths, described, series, platform, test_hosts=known, all_run=all_run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import httpx
@@ -27,7 +28,7 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
     What is kept stays: packages that another key has signed are refused by hosts. Where nothing is kept, the
     file that the cloud's ``repository_key`` names is taken, or the key that lies beside the packages.
 
-    :returns: the fingerprint of a key that was taken from the repository just now, to be told to the operator
+    :returns: what the operator is to be told of a key that was taken just now
     :raises InputError: the key is not the one that the operator has said, or there is none to be had
     """
     if cloud.repository is None:
@@ -39,9 +40,7 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
             text = file.read_text()
         except OSError as error:
             raise InputError(f"repository_key: {file} can't be read: {error.strerror}.") from error
-        _check(text, str(file))
-        _write(place, text)
-        return None
+        return _replace(place, text, _check(text, str(file)), file)
     if place.exists():
         _compare(_check(place.read_text(), str(place)), wanted, str(place))
         return None
@@ -50,24 +49,37 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
         answer = httpx.get(url, timeout=_PATIENCE, follow_redirects=True)
         answer.raise_for_status()
     except httpx.HTTPError as error:
-        _own(paths, place, wanted, url, error)
-        return None
+        return _own(paths, place, wanted, url, error)
     fingerprint = _check(answer.text, url)
     _compare(fingerprint, wanted, url)
-    _write(place, answer.text)
-    return fingerprint
+    write_atomically(place, answer.text)
+    return f"The key of {cloud.repository} is taken for true from now on: {fingerprint}"
 
 
-def _own(paths: Paths, place: Path, wanted: str | None, url: str, error: Exception) -> None:
-    """Take this machine's own key: hosts may know its repositories by an address that only they reach."""
+def _own(paths: Paths, place: Path, wanted: str | None, url: str, error: httpx.HTTPError) -> str:
+    """Take this machine's own key: hosts may know its repositories by an address that only they reach.
+
+    Who does answer, without the key or with a certificate that is not accepted, has none of ours.
+    """
+    away = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and not _is_tls(error)
     try:
-        public = keys.load(paths).public
+        public = keys.load(paths).public if away else None
     except RdoError:
+        public = None
+    if public is None:
         raise InputError(
             f"{url} can't be had: {error}", hint="repository_key: FILE in the cloud's file says the key."
         ) from error
-    _compare(keys.fingerprint(public), wanted, "this machine's own key")
-    _write(place, public)
+    fingerprint = keys.fingerprint(public)
+    _compare(fingerprint, wanted, "this machine's own key")
+    write_atomically(place, public)
+    return f"{url} can't be reached from here ({error}). This machine's own key is taken: {fingerprint}"
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _check(text: str, where: str) -> str:
@@ -96,7 +108,12 @@ def _plain(fingerprint: str) -> str:
     return fingerprint.replace(" ", "").lower()
 
 
-def _write(place: Path, text: str) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.exists() or place.read_text() != text:
-        write_atomically(place, text)
+def _replace(place: Path, text: str, fingerprint: str, file: Path) -> str | None:
+    """Keep the key of the operator's file; return what is to be said where another one was kept."""
+    before = place.read_text() if place.exists() else None
+    if before == text:
+        return None
+    write_atomically(place, text)
+    if before is None or keys.fingerprint(before) == fingerprint:
+        return None
+    return f"The key {fingerprint} of {file} takes the place of {keys.fingerprint(before)}."

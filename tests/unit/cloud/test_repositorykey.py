@@ -47,7 +47,8 @@ def cloud(repository: str | None, key: str | None = None) -> Cloud:
 
 def test_a_key_is_taken_once_and_kept(tmp_path: Path, server: str, public: str) -> None:
     paths, described = paths_of(tmp_path), cloud(server)
-    assert repositorykey.ensure(paths, described, "debian13", "2026.1") == keys.fingerprint(public)
+    told = repositorykey.ensure(paths, described, "debian13", "2026.1")
+    assert told == f"The key of {server} is taken for true from now on: {keys.fingerprint(public)}"
     assert repositorykey.kept(paths, described).read_text() == public
     (tmp_path / "served" / PLACE).write_text("another one")
     assert repositorykey.ensure(paths, described, "debian13", "2026.1") is None
@@ -60,7 +61,9 @@ def test_a_key_that_is_not_the_said_one_is_refused(tmp_path: Path, server: str, 
         repositorykey.ensure(paths, cloud(server, "0" * 40), "debian13", "2026.1")
     assert not repositorykey.kept(paths, cloud(server)).exists()
     spaced = " ".join(right[i : i + 4] for i in range(0, 40, 4)).lower()
-    assert repositorykey.ensure(paths, cloud(server, spaced), "debian13", "2026.1") == right
+    told = repositorykey.ensure(paths, cloud(server, spaced), "debian13", "2026.1")
+    assert told is not None
+    assert right in told
 
 
 def test_a_file_may_say_the_key(tmp_path: Path, public: str) -> None:
@@ -75,6 +78,11 @@ def test_a_file_may_say_the_key(tmp_path: Path, public: str) -> None:
     file.write_text(public)
     assert repositorykey.ensure(paths, cloud(gone, str(file)), "debian13", "2026.1") is None
     assert repositorykey.kept(paths, cloud(gone)).read_text() == public
+    another = keys.create(paths_of(tmp_path / "another")).public
+    file.write_text(another)
+    told = repositorykey.ensure(paths, cloud(gone, str(file)), "debian13", "2026.1")
+    wanted = f"The key {keys.fingerprint(another)} of {file} takes the place of {keys.fingerprint(public)}."
+    assert told == wanted
 
 
 def test_what_only_hosts_reach_may_be_this_machine_s_own(tmp_path: Path) -> None:
@@ -82,8 +90,22 @@ def test_what_only_hosts_reach_may_be_this_machine_s_own(tmp_path: Path) -> None
     with pytest.raises(InputError, match="can't be had"):
         repositorykey.ensure(paths, cloud(gone), "debian13", "2026.1")
     own = keys.create(paths).public
-    assert repositorykey.ensure(paths, cloud(gone), "debian13", "2026.1") is None
+    told = repositorykey.ensure(paths, cloud(gone), "debian13", "2026.1")
+    assert told is not None
+    assert f"This machine's own key is taken: {keys.fingerprint(own)}" in told
     assert repositorykey.kept(paths, cloud(gone)).read_text() == own
+
+
+def test_who_answers_without_a_key_has_not_this_machine_s_own(tmp_path: Path, server: str) -> None:
+    paths = paths_of(tmp_path)
+    keys.create(paths)
+    (tmp_path / "served" / PLACE).unlink()
+    with pytest.raises(InputError, match=r"can't be had: .*404"):
+        repositorykey.ensure(paths, cloud(server), "debian13", "2026.1")
+    # there is no TLS there
+    with pytest.raises(InputError, match="can't be had"):
+        repositorykey.ensure(paths, cloud(server.replace("http:", "https:")), "debian13", "2026.1")
+    assert not repositorykey.kept(paths, cloud(server)).exists()
 
 
 def test_a_key_without_a_repository_makes_no_sense() -> None:

@@ -198,6 +198,7 @@ def test_further_services_are_there_where_they_are_asked_for(make: Make, tmp_pat
 def test_an_ipv6_address_has_brackets_in_urls_alone(make: Make) -> None:
     only = Host(name="a", address=ip_address("2001:db8::10"))
     (plan,) = make(only)
+    assert options(plan, "neutron")["ml2"]["overlay_ip_version"] == "6"
     configs = {step.id: step for step in plan.steps if isinstance(step, Config)}
     for name, step in configs.items():
         for section, rows in step.options.items():
