@@ -42,7 +42,7 @@ _Host = Annotated[
 _Name = Annotated[str, typer.Option("--name", help="Name of a cloud without a file.")]
 _With = Annotated[
     list[str] | None,
-    typer.Option("--with", help="Of a cloud without a file: a further service, barbican or heat."),
+    typer.Option("--with", help="Of a cloud without a file: a further service: swift, barbican, heat."),
 ]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
 _AnswerFile = Annotated[
@@ -220,7 +220,8 @@ def verify(
         run(deployment_of(cloud, None), regex=regex, concurrency=concurrency, as_json=as_json)
         return
     deployment = deployment_of(cloud, None)
-    if "nova" not in deployment.site.cloud.services:
+    services = deployment.site.cloud.services
+    if services == ("keystone",):
         proofs = prove(deployment.controller)
         if as_json:
             print_json(proofs)
@@ -230,7 +231,9 @@ def verify(
         return
     paths = Paths.from_environment()
     with progress() as report:
-        image = ensure_guest_image(open_distribution(paths), paths, report)
+        image = None
+        if "glance" in services:
+            image = ensure_guest_image(open_distribution(paths), paths, report)
         with report.task(f"Using {deployment.name}") as task:
 
             def tell(check: Check) -> None:

@@ -28,6 +28,7 @@ _WANTED: Mapping[Service, str] = {
     "neutron": "CONFIG_NEUTRON_INSTALL",
     "nova": "CONFIG_NOVA_INSTALL",
     "cinder": "CONFIG_CINDER_INSTALL",
+    "swift": "CONFIG_SWIFT_INSTALL",
     "heat": "CONFIG_HEAT_INSTALL",
     "horizon": "CONFIG_HORIZON_INSTALL",
 }
@@ -35,7 +36,7 @@ _WANTED: Mapping[Service, str] = {
 _UNASKED = ("heat",)
 #: what Packstack installs beside them; on by its own default or not
 _ELSEWHERE = {
-    **dict.fromkeys(("SWIFT", "CEILOMETER", "AODH"), "y"),
+    **dict.fromkeys(("CEILOMETER", "AODH"), "y"),
     **dict.fromkeys(("MANILA", "SAHARA", "MAGNUM", "TROVE", "IRONIC", "PANKO"), "n"),
 }
 #: key -> name of the password here
@@ -46,6 +47,7 @@ _PASSWORDS: Mapping[str, str] = {
     "CONFIG_HORIZON_SECRET_KEY": "horizon",
     "CONFIG_HEAT_DOMAIN_PASSWORD": "heat_domain",
     "CONFIG_HEAT_AUTH_ENC_KEY": "heat_encryption",
+    "CONFIG_SWIFT_KS_PW": "swift_service",
     **{
         f"CONFIG_{service.upper()}_{short}_PW": f"{service}_{name}"
         for service in ("glance", "nova", "neutron", "cinder", "heat")
@@ -118,6 +120,8 @@ class _File:
                 ip_address(address)
             except ValueError:
                 self.wrong(key, f"{address!r} is no address; names can't be used")
+        for address in sorted({one for one in found if found.count(one) > 1}):
+            self.wrong(key, f"{address} is there twice")
         return found
 
     def one_of(self, key: str, default: str, allowed: Mapping[str, str], why: str) -> str:
@@ -215,7 +219,9 @@ def _hosts(file: _File, services: tuple[Service, ...]) -> tuple[Host, ...]:
         found = file.addresses(key)
         if role is Role.CONTROLLER and len(found) != 1:
             file.wrong(key, f"there is one controller; here are {len(found)} addresses")
-        if not found and role is not Role.STORAGE and (role is not Role.COMPUTE or "nova" in services):
+        unneeded = {Role.COMPUTE: "nova", Role.STORAGE: "swift"}.get(role, "keystone") not in services
+        if not found and not unneeded:
+            # Packstack keeps Swift's objects there as well
             found = file.addresses("CONFIG_CONTROLLER_HOST")[:1]
         for address in found:
             roles.setdefault(address, [])
@@ -282,6 +288,8 @@ def _others(file: _File, fields: dict[str, Any]) -> None:
     if file.yes("CONFIG_DEBUG_MODE", "n"):
         debug = {"DEFAULT": {"debug": True}}
         fields["options"] = {name: debug for name in fields["services"] if name != "horizon"}
+        if "swift" in fields["services"]:
+            fields["options"]["swift"] = {"DEFAULT": {"log_level": "DEBUG"}}
 
 
 def _external(file: _File, text: str) -> dict[str, object]:

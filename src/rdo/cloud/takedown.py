@@ -33,6 +33,7 @@ _DATA = (
     "/var/lib/nova/.ssh",
     "/var/lib/ovn/*.db",
     "/var/lib/rabbitmq/mnesia",
+    "/srv/node/*",
     "/var/lib/rdo-cloud",
     "/var/cache/rdo-cloud",
 )
@@ -88,7 +89,8 @@ def script_of(plan: Plan, *, data: bool) -> str:
         lines.append(f"(\n{step.undo}\n) || exit 1")
     # Packages first, so that their scriptlets find their configuration; then what no package owns.
     lines.append(_PACKAGES)
-    lines += [f"rm -f {shlex.quote(path)}" for path in _paths(plan)]
+    # rpm keeps a copy of a package's configuration that the plan had written
+    lines += [f"rm -f {shlex.quote(path)} {shlex.quote(path)}.rpmsave" for path in _paths(plan)]
     if data:
         lines.append(f"rm -rf {' '.join(_DATA)}")
     lines.append("systemctl daemon-reload")

@@ -8,6 +8,7 @@ A test that can't work on a cloud is left out by saying here what the cloud hasn
 
 from __future__ import annotations
 
+from rdo.cloud.roles import swift
 from rdo.cloud.roles.node import CA, option_text
 from rdo.cloud.topology import Role, Site
 
@@ -17,7 +18,7 @@ PREFIX = "rdo-tempest"
 #: section -> option -> value, as they stand in tempest.conf
 Options = dict[str, dict[str, str]]
 
-_OPTIONAL = ("cinder", "glance", "horizon", "neutron", "nova")
+_OPTIONAL = ("cinder", "glance", "horizon", "neutron", "nova", "swift")
 _PROTOCOLS = {"rbd": "ceph", "lvm": "iSCSI", "nfs": "nfs"}
 
 
@@ -27,7 +28,7 @@ def tempest_options(site: Site) -> Options:
     available: dict[str, object] = {name: name in cloud.services for name in _OPTIONAL}
     found: dict[str, dict[str, object]] = {
         "DEFAULT": {"resource_name_prefix": PREFIX},
-        "service_available": available | {"swift": False},
+        "service_available": available,
         "auth": {"use_dynamic_credentials": True, "tempest_roles": "member"},
         "identity": {
             "auth_version": "v3",
@@ -41,6 +42,12 @@ def tempest_options(site: Site) -> Options:
     found |= _volume(site) if "cinder" in cloud.services else {}
     if "glance" in cloud.services:
         found["image"] = {"region": cloud.region}
+    if "swift" in cloud.services:
+        found["object-storage"] = {
+            "region": cloud.region,
+            "operator_role": "member",
+            "reseller_admin_role": swift.RESELLER,
+        }
     if "horizon" in cloud.services:
         found["dashboard"] = {"dashboard_url": site.url(443, "/dashboard/")}
     return {

@@ -27,13 +27,13 @@ class Role(StrEnum):
 
 
 Service = Literal[
-    "keystone", "glance", "placement", "neutron", "nova", "cinder", "barbican", "heat", "horizon"
+    "keystone", "glance", "placement", "neutron", "nova", "cinder", "swift", "barbican", "heat", "horizon"
 ]
 
 #: In the order in which they are put up; each needs some of those before it.
 SERVICES: tuple[Service, ...] = get_args(Service)
 #: Those that a cloud has only where it says so.
-FURTHER: tuple[Service, ...] = ("barbican", "heat")
+FURTHER: tuple[Service, ...] = ("swift", "barbican", "heat")
 CORE: tuple[Service, ...] = tuple(service for service in SERVICES if service not in FURTHER)
 
 #: What each service can't be without.
@@ -44,6 +44,7 @@ NEEDS: Mapping[Service, tuple[Service, ...]] = {
     "neutron": ("keystone",),
     "nova": ("keystone", "glance", "placement", "neutron"),
     "cinder": ("keystone", "glance"),
+    "swift": ("keystone",),
     "barbican": ("keystone",),
     "heat": ("keystone",),
     "horizon": ("keystone", "glance", "nova", "neutron"),
@@ -65,7 +66,9 @@ class PlatformNames(Part):
     httpd_unit: str = "httpd"
     httpd_confdir: str = "/etc/httpd/conf.d"
     httpd_user: str = "apache"
-    httpd_ssl: str = Field(default="", description="shell command that makes httpd load its TLS module")
+    httpd_modules: str = Field(
+        default="", description="shell command that makes httpd load its modules for TLS and for proxies"
+    )
     mariadb_unit: str = "mariadb"
     mariadb_confdir: str = "/etc/my.cnf.d"
     mariadb_socket: str = "/var/lib/mysql/mysql.sock"
@@ -210,6 +213,8 @@ class Cloud(Part):
             wrong.append("no host has the role network")
         if self.uses_ceph and len(self.having(Role.STORAGE)) != 1:
             wrong.append("one host must have the role storage, for the small Ceph")
+        elif "swift" in self.services and len(self.having(Role.STORAGE)) != 1:
+            wrong.append("one host must have the role storage, for Swift's objects")
         if self.datapath == "userspace" and len(self.hosts) > 1:
             wrong += [
                 f"{host.name} lacks tunnel and tunnel_interface, which the userspace datapath needs"

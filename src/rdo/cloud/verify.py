@@ -66,19 +66,18 @@ def verify(target: Target) -> tuple[Proof, ...]:
 
 
 def use(
-    cloud: Cloud, target: Target, image: Path, *, report: Callable[[Check], None] | None = None
+    cloud: Cloud, target: Target, image: Path | None, *, report: Callable[[Check], None] | None = None
 ) -> Sequence[Check]:
-    """Boot machines, attach volumes, reach them from outside, and remove all of it again.
+    """Boot machines, attach volumes, reach them from outside, as the cloud has them; remove all again.
 
     :param target: the controller
-    :param image: of :mod:`rdo.cloud.guestimage`
+    :param image: of :mod:`rdo.cloud.guestimage`; None where the cloud keeps no images
     :param report: told of each check when it is done
     :raises VerificationError: the program on the controller ended before its last check
     """
-    place = send_image(target, image)
     job = {
         "cloud": CLOUD,
-        "image": place,
+        "image": send_image(target, image) if image is not None else None,
         "external": cloud.external.name,
         "services": list(cloud.services),
         "computes": len(cloud.having(Role.COMPUTE)),

@@ -168,6 +168,18 @@ def test_keys_are_known_or_mistakes(tmp_path: Path) -> None:
     read(tmp_path, begin + "".join(f"{key}=n\n" for key in known))
 
 
+def test_swift_is_on_unless_it_is_left_out(tmp_path: Path) -> None:
+    text = "CONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_SWIFT_KS_PW=given\nCONFIG_DEBUG_MODE=y\n"
+    answers = read(tmp_path, text)
+    assert "swift" in answers.cloud.services
+    assert Role.STORAGE in answers.cloud.controller.roles
+    assert answers.cloud.options["swift"] == {"DEFAULT": {"log_level": "DEBUG"}}
+    assert answers.passwords["swift_service"].get_secret_value() == "given"
+    without = read(tmp_path, text + "CONFIG_SWIFT_INSTALL=n\n").cloud
+    assert "swift" not in without.services
+    assert Role.STORAGE not in without.controller.roles
+
+
 def test_heat_comes_with_its_passwords(tmp_path: Path) -> None:
     text = "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_HEAT_INSTALL=y\n"
     keys = {"CONFIG_HEAT_DB_PW": "heat_database", "CONFIG_HEAT_DOMAIN_PASSWORD": "heat_domain"}
@@ -188,7 +200,8 @@ def test_a_service_without_what_it_needs(tmp_path: Path) -> None:
 
 def test_a_file_of_two_lines_is_enough(tmp_path: Path) -> None:
     (only,) = read(tmp_path, "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\n").cloud.hosts
-    assert set(only.roles) == {Role.CONTROLLER, Role.NETWORK, Role.COMPUTE}
+    # Packstack keeps Swift's objects on the controller, unless it is told otherwise
+    assert set(only.roles) == {Role.CONTROLLER, Role.NETWORK, Role.COMPUTE, Role.STORAGE}
 
 
 def test_no_file_and_an_empty_one(tmp_path: Path) -> None:

@@ -195,6 +195,61 @@ def test_further_services_are_there_where_they_are_asked_for(make: Make, tmp_pat
     assert options(again, "heat")["DEFAULT"]["transport_url"] != heat["transport_url"]
 
 
+def test_swift_keeps_objects_on_the_storage_host(make: Make, tmp_path: Path) -> None:
+    (usual,) = make()
+    assert not {step.id for step in usual.steps if step.id.startswith("swift-")}
+    hosts = (host("a", 10, Role.CONTROLLER), host("b", 11, Role.STORAGE))
+    front, back = make(
+        *hosts,
+        services=("keystone", "swift"),
+        options={"swift": {"filter:ratelimit": {"account_ratelimit": 20}, "DEFAULT": {"workers": 3}}},
+    )
+    files = {
+        plan.host: {
+            step.path: step.content.get_secret_value() for step in plan.steps if isinstance(step, File)
+        }
+        for plan in (front, back)
+    }
+    assert "/etc/swift/proxy-server.conf" not in files["b"]
+    assert "/etc/swift/object-server.conf" not in files["a"]
+    assert files["a"]["/etc/swift/swift.conf"] == files["b"]["/etc/swift/swift.conf"]
+    proxy = configparser.RawConfigParser()
+    proxy.read_string(files["a"]["/etc/swift/proxy-server.conf"])
+    filters = proxy["pipeline:main"]["pipeline"].split()
+    assert all(f"filter:{name}" in proxy for name in filters[:-1])
+    assert filters[-1] == "proxy-server"
+    assert proxy["filter:ratelimit"]["account_ratelimit"] == "20"
+    assert proxy.defaults()["workers"] == "3"
+    # both make the same rings, of the storage host
+    rings = [next(s for s in p.steps if s.id == "swift-rings") for p in (front, back)]
+    assert rings[0] == rings[1]
+    assert isinstance(rings[0], Script)
+    assert rings[0].script.get_secret_value().count("--ip 192.0.2.11 ") == 3
+    # who may reach what
+    rules = {name: made["/etc/rdo/firewall.nft"] for name, made in files.items()}
+    assert "8080" in rules["a"]
+    assert "6200-6202" in rules["b"] and "6200-6202" not in rules["a"]
+    # where objects are is not changed by a rotation
+    credentials = Credentials(tmp_path / "passwords.json")
+    assert "swift_hash_encryption" not in credentials.renew()
+    assert "swift_service" in credentials.names()
+
+
+def test_swift_needs_one_storage_host(make: Make) -> None:
+    with pytest.raises(ValueError, match="one host must have the role storage, for Swift's objects"):
+        make(host("a", 10, Role.CONTROLLER), services=("keystone", "swift"))
+
+
+def test_a_password_may_have_what_pastedeploy_takes_for_a_reference(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "passwords.json").write_text(json.dumps({"swift_service": "50%(x)s"}))
+    (plan,) = make(services=("keystone", "swift"))
+    step = next(s for s in plan.steps if s.id == "swift-configuration")
+    assert isinstance(step, File)
+    read = configparser.ConfigParser()
+    read.read_string(step.content.get_secret_value())
+    assert read["filter:authtoken"]["password"] == "50%(x)s"
+
+
 def test_an_ipv6_address_has_brackets_in_urls_alone(make: Make) -> None:
     only = Host(name="a", address=ip_address("2001:db8::10"))
     (plan,) = make(only)
@@ -227,12 +282,12 @@ def test_a_platform_s_own_names_are_used(make: Make) -> None:
     names = {
         "httpd_unit": "apache2",
         "httpd_confdir": "/etc/apache2/conf-enabled",
-        "httpd_ssl": "a2enmod ssl",
+        "httpd_modules": "a2enmod ssl",
     }
     (plan,) = make(names=names)
     assert "apache2" in repr(plan)
     assert "/etc/apache2/conf-enabled/wsgi-keystone.conf" in repr(plan)
-    assert any(step.id == "httpd-module" for step in plan.steps)
+    assert any(step.id == "httpd-modules" for step in plan.steps)
 
 
 @pytest.mark.parametrize("images", ["rbd", "file"])

@@ -28,6 +28,7 @@ from rdo.cloud.roles import (
     rabbitmq,
     repository,
     running,
+    swift,
     web,
 )
 from rdo.cloud.roles.node import Node
@@ -50,6 +51,7 @@ _PARTS: tuple[Callable[[Node], Iterator[AnyStep]], ...] = (
     nova.steps,
     migration.steps,
     cinder.steps,
+    swift.steps,
     barbican.steps,
     heat.steps,
     horizon.steps,

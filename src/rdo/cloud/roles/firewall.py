@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Script, Service
-from rdo.cloud.roles import ceph, web
+from rdo.cloud.roles import ceph, swift, web
 from rdo.cloud.roles.node import Node
 from rdo.cloud.topology import Role
 
@@ -97,6 +97,7 @@ def internal(node: Node) -> list[str]:
         found += ["3306", "4369", "5671", "6641-6642", str(web.METADATA), "11211", "25672"]
     if ceph.is_server(node):
         found += ["3300", "6789", "6800-7568"]
+    found += swift.ports(node)
     if node.is_compute:
         # consoles, libvirt, QEMU's migrations
         found += ["5900-6923", "16514", "49152-49215"]

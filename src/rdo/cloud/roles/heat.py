@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from rdo.cloud.plan import AnyStep, Stage
 from rdo.cloud.roles import mariadb, web
@@ -23,7 +24,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
     yield node.daemon(_ENGINE, Stage.SERVICES, group=_ENGINE, restart_after=causes)
 
 
-def accounts(node: Node) -> dict[str, object]:
+def accounts(node: Node) -> dict[str, Any]:
     """Return what Keystone has to know of beside a service's account."""
     admin = {"name": DOMAIN_ADMIN, "password": node.secret("heat_domain")}
     return {

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Objects, Script, Stage
-from rdo.cloud.roles import heat, mariadb, web
+from rdo.cloud.roles import heat, mariadb, swift, web
 from rdo.cloud.roles.node import CA, CLOUD, Node, Options, merged
 from rdo.cloud.topology import Service as Name
 
@@ -27,6 +27,7 @@ CATALOG: dict[Name, tuple[str, str, str]] = {
     "neutron": ("network", "OpenStack Networking service", ""),
     "nova": ("compute", "OpenStack Compute service", "/v2.1"),
     "cinder": ("block-storage", "OpenStack Block Storage service", "/v3"),
+    "swift": ("object-store", "OpenStack Object Storage service", "/v1/AUTH_%(tenant_id)s"),
     "barbican": ("key-manager", "OpenStack Key Manager service", ""),
     "heat": ("orchestration", "OpenStack Orchestration service", "/v1/%(tenant_id)s"),
 }
@@ -88,6 +89,9 @@ def _accounts(node: Node, services: list[Name]) -> dict[str, object]:
                 "url": node.site.url(web.HEAT_CFN, "/v1"),
             }
         )
+    further = heat.accounts(node) if node.has("heat") else {}
+    if node.has("swift"):
+        further["further_roles"] = [*further.get("further_roles", ()), swift.RESELLER]
     users = [{"name": name, "password": node.secret(f"{name}_service")} for name in services]
     return {
         "region": node.site.cloud.region,
@@ -96,7 +100,7 @@ def _accounts(node: Node, services: list[Name]) -> dict[str, object]:
         "users": users,
         # `service` for what one service asks of another, `admin` for what still asks for that
         "roles": ["service", "admin"],
-        **(heat.accounts(node) if node.has("heat") else {}),
+        **further,
     }
 
 

@@ -16,8 +16,10 @@ METADATA = 8775
 #: Heat's API in the manner of CloudFormation, through which machines say that they are done
 HEAT_CFN = 8000
 
-#: service -> (site, the package's file, port)
-SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
+_MODULES = " && ".join(f"grep -q {name}_module <<<$rdo_all" for name in ("ssl", "proxy_http"))
+
+#: service -> (site, the package's file, None where its role writes one; port)
+SITES: Mapping[Name, tuple[tuple[str, str | None, int], ...]] = {
     "keystone": (("keystone", "/usr/share/keystone/wsgi-keystone.conf", 5000),),
     "glance": (("glance", "/usr/share/glance/wsgi-glance.conf", 9292),),
     "placement": (("placement-api", "/usr/share/placement/wsgi-placement-api.conf", 8778),),
@@ -27,6 +29,7 @@ SITES: Mapping[Name, tuple[tuple[str, str, int], ...]] = {
         ("nova-metadata", "/usr/share/nova/wsgi-nova-metadata.conf", METADATA),
     ),
     "cinder": (("cinder", "/usr/share/cinder/wsgi-cinder.conf", 8776),),
+    "swift": (("swift-proxy", None, 8080),),
     "barbican": (("barbican-api", "/usr/share/barbican/wsgi-barbican-api.conf", 9311),),
     "heat": (
         ("heat-api", "/usr/share/heat/wsgi-heat-api.conf", 8004),
@@ -56,13 +59,13 @@ def steps(node: Node) -> Iterator[AnyStep]:
         unit=names.memcached_unit,
         restart_after=("memcached-packages",),
     )
-    if names.httpd_ssl:
+    if names.httpd_modules:
         yield Script(
-            id="httpd-module",
-            title="TLS module of httpd",
+            id="httpd-modules",
+            title="Modules of httpd",
             group="httpd",
-            unless=SecretStr("apachectl -M | grep -q ssl_module"),
-            script=SecretStr(names.httpd_ssl),
+            unless=SecretStr(f"rdo_all=$(apachectl -M)\n{_MODULES}"),
+            script=SecretStr(names.httpd_modules),
         )
     yield File(
         id="httpd-configuration",
@@ -73,7 +76,8 @@ def steps(node: Node) -> Iterator[AnyStep]:
     )
     for service, sites in SITES.items():
         for name, file, _ in sites if node.has(service) else ():
-            yield _site(node, name, file)
+            if file is not None:
+                yield _site(node, name, file)
 
 
 def _site(node: Node, name: str, file: str) -> Script:
