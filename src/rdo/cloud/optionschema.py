@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -61,6 +64,19 @@ class Option:
     min: float | None = None
     max: float | None = None
     gone: str | None = None
+
+
+#: project -> how sections begin that it makes for kinds of devices (nova/conf/devices.py)
+_DEVICES: Mapping[str, tuple[str, ...]] = {"nova": ("mdev_", "vgpu_")}
+#: project -> what may be in such a section, or in one that is called like one of its protocols
+_OF_NAMED: Mapping[str, Mapping[str, Option]] = {
+    "nova": {
+        "device_addresses": Option("list value"),
+        "mdev_class": Option("string value"),
+        "max_instances": Option("integer value", min=1),
+    },
+    "keystone": {"remote_id_attribute": Option("string value")},
+}
 
 
 #: section -> option, with underscores -> what is known of it
@@ -140,12 +156,21 @@ def _section(
     named = [part.partition(":")[0].strip() for part in values.get("DEFAULT", {}).get(key, "").split(",")]
     if section in named:
         return schema.get(like)
+    if section in _named(project, values) or section.startswith(_DEVICES.get(project, ("\0",))):
+        return _OF_NAMED[project]
     untold = _UNTOLD.get(project, {}).get(section)
     known = schema.get(untold or section, None if untold is None else {})
     if known is not None and ("auth_type" in known or untold is not None):
         plugin = dict.fromkeys(("auth_type", *_PASSWORD_PLUGIN), Option("string value"))
         return {**plugin, **known}
     return known
+
+
+def _named(project: str, values: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the sections that an option's value names: Keystone's protocols, each with its own one."""
+    if project != "keystone":
+        return []
+    return [part.strip() for part in values.get("auth", {}).get("methods", "").split(",") if part.strip()]
 
 
 def _judge(
@@ -164,9 +189,13 @@ def _judge(
 
 
 def _fault(option: Option, value: str) -> str | None:
+    """Say why oslo.config would refuse a value, or None (as ``oslo_config/types.py`` has it)."""
     if option.type == "boolean value":
         return None if value.lower() in _TRUE_FALSE else "neither true nor false"
     if option.type in ("integer value", "port value", "floating point value"):
+        if not value.strip():
+            # none, as where the option is not there at all
+            return None
         number: float | None = None
         with contextlib.suppress(ValueError):
             number = float(value) if option.type.startswith("floating") else int(value)
@@ -177,10 +206,54 @@ def _fault(option: Option, value: str) -> str | None:
             low, high = low or 0, high or 65535
         if (low is not None and number < low) or (high is not None and number > high):
             return f"not between {'-∞' if low is None else low} and {'∞' if high is None else high}"
-        return None
-    if option.choices and value not in option.choices:
+        value = f"{number:g}" if option.choices else value
+    # the schema does not tell which options heed the case of letters
+    if option.choices and value.lower() not in (choice.lower() for choice in option.choices):
         return f"none of {', '.join(option.choices)}"
+    check = _CHECKS.get(option.type)
+    return None if check is None or not value.strip() else check(value.strip())
+
+
+def _address_fault(value: str) -> str | None:
+    try:
+        ip_address(value)
+    except ValueError:
+        return "no address"
     return None
+
+
+def _host_fault(value: str) -> str | None:
+    if _address_fault(value) is None:
+        return None
+    # what looks like an address is meant to be one
+    named = _HOSTNAME.fullmatch(value) and not re.fullmatch(r"[\d.]+", value)
+    return None if named else "neither an address nor the name of a host"
+
+
+def _uri_fault(value: str) -> str | None:
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:
+        return f"no URI: {error}"
+    return None if parts.scheme and (parts.netloc or parts.path) else "no URI: it lacks its scheme"
+
+
+def _dict_fault(value: str) -> str | None:
+    # what is in quotes or braces may have commas and colons of its own
+    if set(value) & set("'\"{[("):
+        return None
+    lacking = [part.strip() for part in value.split(",") if part.strip() and ":" not in part]
+    return f"{lacking[0]!r} is no KEY:VALUE" if lacking else None
+
+
+_HOSTNAME = re.compile(r"(?=.{1,255}$)\w[\w-]{0,62}(\.\w[\w-]{0,62})*\.?", re.ASCII)
+_CHECKS: Mapping[str, Callable[[str], str | None]] = {
+    "IP address value": _address_fault,
+    "host address value": _host_fault,
+    "host domain value": _host_fault,
+    "uri value": _uri_fault,
+    "dict value": _dict_fault,
+}
 
 
 def read_schemas(

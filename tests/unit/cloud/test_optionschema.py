@@ -26,6 +26,11 @@ options:
     - {<<: *o, name: new-name, type: integer value, min: 1, max: 8}
     - {<<: *o, name: port, type: port value}
     - {<<: *o, name: factor, type: floating point value}
+    - {<<: *o, name: version, type: integer value, choices: [[4, null], [6, null]]}
+    - {<<: *o, name: address, type: IP address value}
+    - {<<: *o, name: host, type: host address value}
+    - {<<: *o, name: url, type: uri value}
+    - {<<: *o, name: sizes, type: dict value}
     - {<<: *o, name: way, type: string value, choices: [[fast, null], [safe, "the default"]]}
     - {<<: *o, name: going, type: string value, deprecated_for_removal: true, deprecated_since: 2024.1}
   backend_defaults:
@@ -55,6 +60,23 @@ def found(options: dict[str, dict[str, str]], project: str = "cinder") -> list[s
     ("section", "option", "value", "message"),
     [
         ("DEFAULT", "debug", "True", None),
+        ("api", "version", "6", None),
+        ("api", "version", "5", "none of 4, 6"),
+        ("api", "new_name", "", None),
+        ("api", "way", "FAST", None),
+        ("api", "address", "192.0.2.7", None),
+        ("api", "address", "", None),
+        ("api", "address", "192.0.2", "no address"),
+        ("api", "host", "one.example.org", None),
+        ("api", "host", "2001:db8::7", None),
+        ("api", "host", "192.0.2.700", "neither an address nor the name of a host"),
+        ("api", "host", "one two", "neither an address nor the name of a host"),
+        ("api", "url", "https://example.org:5000/v3", None),
+        ("api", "url", "file:///var/lib/x", None),
+        ("api", "url", "example.org/v3", "no URI: it lacks its scheme"),
+        ("api", "url", "http://[::1", "no URI: Invalid IPv6 URL"),
+        ("api", "sizes", "a:1, b:2", None),
+        ("api", "sizes", "a:1, b", "'b' is no KEY:VALUE"),
         ("DEFAULT", "debug", "yess", "neither true nor false"),
         ("DEFAULT", "old_name", "1", "it is called [api] new_name now"),
         ("DEFAULT", "port", "1", "there is no such option; it is in [api]"),
@@ -85,6 +107,30 @@ def test_sections_of_back_ends_have_the_options_of_back_ends() -> None:
     assert found(options) == ["[two] vol_driver: there is no such option"]
     del options["DEFAULT"]
     assert found(options)[0] == "[two] volume_driver: there is no section [two]"
+
+
+def test_sections_that_are_called_like_devices_or_protocols() -> None:
+    def rows(project: str, options: dict[str, dict[str, str]]) -> list[str]:
+        step = Config(
+            id="c",
+            title="c",
+            stage=Stage.CONFIGURATION,
+            path="/etc/c/c.conf",
+            project=project,
+            group_owner="c",
+            options={s: {n: SecretStr(v) for n, v in rows.items()} for s, rows in options.items()},
+        )
+        found = mistakes(Plan(host="one", steps=(step,)), {project: parse_schema(SCHEMA)})
+        return [f"[{row.section}] {row.option}: {row.message}" for row in found]
+
+    assert rows("nova", {"mdev_nvidia-35": {"max_instances": "2"}}) == []
+    assert rows("nova", {"vgpu_a": {"max_instance": "2"}}) == [
+        "[vgpu_a] max_instance: there is no such option"
+    ]
+    openid = {"openid": {"remote_id_attribute": "HTTP_OIDC_ISS"}}
+    assert rows("keystone", openid) == ["[openid] remote_id_attribute: there is no section [openid]"]
+    methods = {"auth": {"methods": "password,openid"}}
+    assert "openid" not in " ".join(rows("keystone", {**methods, **openid}))
 
 
 def test_a_project_without_a_schema_is_passed_over(tmp_path: Path) -> None:

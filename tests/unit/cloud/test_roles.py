@@ -218,6 +218,10 @@ def test_swift_keeps_objects_on_the_storage_host(make: Make, tmp_path: Path) -> 
     filters = proxy["pipeline:main"]["pipeline"].split()
     assert all(f"filter:{name}" in proxy for name in filters[:-1])
     assert filters[-1] == "proxy-server"
+    httpd = next(step for step in front.steps if step.id == "httpd")
+    assert isinstance(httpd, Service)
+    assert "swift-proxy-site" in httpd.restart_after
+    assert "swift-configuration" not in httpd.restart_after
     assert proxy["filter:ratelimit"]["account_ratelimit"] == "20"
     assert proxy.defaults()["workers"] == "3"
     # both make the same rings, of the storage host

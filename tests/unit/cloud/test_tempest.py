@@ -54,7 +54,10 @@ def test_only_services_that_are_there_are_tested() -> None:
         "nova": "false",
         "swift": "false",
     }
-    assert not {"compute", "network", "volume", "dashboard", "scenario"} & options.keys()
+    assert not {"compute", "network", "volume", "dashboard", "scenario", "object-storage"} & options.keys()
+    objects = tempest_options(site(services=("keystone", "swift")))
+    assert objects["service_available"]["swift"] == "true"
+    assert objects["object-storage"]["operator_role"] == "member"
 
 
 def test_machines_move_where_there_is_another_host() -> None:

@@ -26,6 +26,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import openstack
 
@@ -127,7 +128,13 @@ class Tempest:
     def configuration(self) -> None:
         """Write tempest.conf: what was given, and what the cloud says of itself."""
         options: dict[str, dict[str, str]] = self.job["options"]
-        for section, more in (*self.account(), *self.image(), *self.flavors(), *self.network()):
+        for section, more in (
+            *self.account(),
+            *self.image(),
+            *self.flavors(),
+            *self.network(),
+            *self.objects(),
+        ):
             options.setdefault(section, {}).update(more)
         file = self.folder / "etc/tempest.conf"
         parser = configparser.RawConfigParser()
@@ -198,6 +205,15 @@ class Tempest:
         yield "network", {"public_network_id": outside.id}
         known = sorted(extension.alias for extension in self.admin.network.extensions())
         yield "network-feature-enabled", {"api_extensions": ",".join(known)}
+
+    def objects(self) -> Any:
+        """What the proxy of objects can do, as it says itself."""
+        if self.job["options"]["service_available"]["swift"] != "true":
+            return
+        store = self.admin.object_store
+        place = urlsplit(store.get_endpoint())
+        known = store.get(f"{place.scheme}://{place.netloc}/info").json()
+        yield "object-storage-feature-enabled", {"discoverable_apis": ",".join(sorted(known))}
 
     @property
     def selection(self) -> list[str]:

@@ -555,8 +555,8 @@ def remove(admin: Any, until: Callable[..., Any], prefix: str = PREFIX) -> list[
 
     there = {kind: admin.has_service(kind) for kind in ("compute", "network", "image", "block-storage")}
     # a proxy for what is not in the catalog can't even be made
-    compute = admin.compute if there["compute"] else None
-    network = admin.network if there["network"] else None
+    compute: Any = admin.compute if there["compute"] else None
+    network: Any = admin.network if there["network"] else None
     identity = admin.identity
     projects = ours(identity.projects())
     inside = {project.id for project in projects}

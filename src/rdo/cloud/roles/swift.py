@@ -34,9 +34,9 @@ _SERVERS = {
     "object": (6200, ("auditor", "replicator", "updater", "expirer")),
 }
 _PIPELINE = (
-    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl ratelimit authtoken"
-    " keystoneauth copy container-quotas account-quotas slo dlo versioned_writes symlink proxy-logging"
-    " proxy-server"
+    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl formpost ratelimit"
+    " authtoken keystoneauth staticweb copy container-quotas account-quotas slo dlo versioned_writes symlink"
+    " proxy-logging proxy-server"
 )
 #: filters that only have to be named -> their entry points in Swift
 _FILTERS = {
@@ -46,6 +46,7 @@ _FILTERS = {
     "container-quotas": "container_quotas",
     "copy": "copy",
     "dlo": "dlo",
+    "formpost": "formpost",
     "gatekeeper": "gatekeeper",
     "healthcheck": "healthcheck",
     "listing_formats": "listing_formats",
@@ -54,7 +55,6 @@ _FILTERS = {
     "slo": "slo",
     "symlink": "symlink",
     "tempurl": "tempurl",
-    "versioned_writes": "versioned_writes",
 }
 # 1024 partitions, one copy; one device has them all, whatever the seed.
 _RING = """
@@ -213,6 +213,13 @@ def _proxy(node: Node) -> Options:
             "operator_roles": OPERATORS,
             "reseller_admin_role": RESELLER,
         },
+        "filter:versioned_writes": {
+            "use": "egg:swift#versioned_writes",
+            "allow_versioned_writes": "true",
+            "allow_object_versioning": "true",
+        },
+        # it is httpd that has TLS
+        "filter:staticweb": {"use": "egg:swift#staticweb", "url_scheme": "https"},
         "filter:cache": {"use": "egg:swift#memcache", "memcache_servers": "127.0.0.1:11211"},
     }
     return found | {f"filter:{name}": {"use": f"egg:swift#{entry}"} for name, entry in _FILTERS.items()}
@@ -262,7 +269,7 @@ def _site(node: Node) -> File:
             "    # Swift says itself how large an object may be\n"
             "    LimitRequestBody 0\n"
             f"    ProxyPass / {inside} nocanon timeout=300 retry=0\n"
-            f"    ProxyPassReverse / {inside}\n"
+            f"    ProxyPassReverse / http://{node.site.controller}:{port}/\n"
             "    ProxyPreserveHost On\n"
             "</VirtualHost>\n"
         ),

@@ -105,12 +105,12 @@ def identity(node: Node) -> Iterator[AnyStep]:
         return
     causes = ["httpd-packages", "certificate", "key-root", "httpd-configuration"]
     for service, sites in SITES.items():
-        if node.has(service):
-            causes += [
-                f"{service}-packages",
-                f"{service}-configuration",
-                *(f"{site[0]}-site" for site in sites),
-            ]
+        if not node.has(service):
+            continue
+        causes += [f"{site}-site" for site, _, _ in sites]
+        # what runs outside of httpd starts by itself
+        if all(file is not None for _, file, _ in sites):
+            causes += [f"{service}-packages", f"{service}-configuration"]
     yield Service(
         id="httpd",
         title="httpd with the APIs",
