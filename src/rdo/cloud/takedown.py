@@ -89,8 +89,10 @@ def script_of(plan: Plan, *, data: bool) -> str:
         lines.append(f"(\n{step.undo}\n) || exit 1")
     # Packages first, so that their scriptlets find their configuration; then what no package owns.
     lines.append(_PACKAGES)
+    lines += [f"rm -f {shlex.quote(path)}" for path in _paths(plan)]
     # rpm keeps a copy of a package's configuration that the plan had written
-    lines += [f"rm -f {shlex.quote(path)} {shlex.quote(path)}.rpmsave" for path in _paths(plan)]
+    written = [path for step in plan.steps if (path := _path(step))]
+    lines += [f"rm -f {shlex.quote(path)}.rpmsave" for path in written]
     if data:
         lines.append(f"rm -rf {' '.join(_DATA)}")
     lines.append("systemctl daemon-reload")

@@ -166,6 +166,8 @@ def test_what_was_put_on_is_taken_off_in_the_other_direction(tmp_path: Path) -> 
     assert order == sorted(order)
     assert "/etc/nova/nova.conf.d/50-rdo.conf" in script
     assert "DROP DATABASE" not in script and "/var/lib/ceph" not in script
+    # what rpm keeps of a file that a package and the plan both have
+    assert script.index("rm -f /etc/dnf/vars/rdoserver.rpmsave") > script.index("dnf -y")
 
     script = script_of(made.plans[0], data=True)
     done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 import openstack
 
-from rdo.cloud.remote.verify import remove
+from rdo.cloud.remote.verify import remove, until, upload
 
 _WORDS = 20_000
 """How many characters of a failed test's words are told."""
@@ -171,17 +171,7 @@ class Tempest:
         yield "image-feature-enabled", {"import_image": str("glance-direct" in ways.get("value", ())).lower()}
         if self.job["image"] is None:
             return
-        with Path(self.job["image"]).open("rb") as file:
-            made = self.admin.image.create_image(
-                name=f"{self.prefix}-guest",
-                disk_format="qcow2",
-                container_format="bare",
-                visibility="public",
-                data=file,
-                validate_checksum=False,
-                os_shutdown_timeout="1",
-                hw_rng_model="virtio",
-            )
+        made = upload(self.admin, f"{self.prefix}-guest", self.job["image"], visibility="public")
         yield "compute", {"image_ref": made.id, "image_ref_alt": made.id}
         yield "scenario", {"img_file": self.job["image"]}
 
@@ -342,16 +332,6 @@ def told(test: dict[str, Any]) -> None:
     seconds = (ended - began).total_seconds() if began and ended else 0.0
     name = test["id"].partition("[")[0]
     emit("test", name=name, status=test["status"], seconds=round(seconds, 2), words=words[-_WORDS:].strip())
-
-
-def until(what: str, look: Any, seconds: float = 180) -> Any:
-    """Ask again and again until there is an answer."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(1)
-    return found
 
 
 def _name(row: Any) -> str:

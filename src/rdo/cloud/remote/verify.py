@@ -74,29 +74,46 @@ class Verification:
         return [self.made[name] for name in names]
 
     def until(self, what: str, look: Callable[[], Any], seconds: float = 0.0) -> Any:
-        """Ask again and again until there is an answer."""
-        end = time.monotonic() + (seconds or self.patience)
-        while True:
-            found = look()
-            if found:
-                return found
-            if time.monotonic() > end:
-                raise TimeoutError(f"{what}: not within {seconds or self.patience:.0f} s")
-            time.sleep(0.5)
+        """Ask again and again until there is an answer, as long as a machine may take by default."""
+        return until(what, look, seconds or self.patience)
 
     # the checks
 
     def account(self) -> str:
         """A project with a user of its own; the rest is done as that one."""
+        self.made["project"], self.made["account"], self.user = self._member(self.prefix)
+        return f"user {self.prefix}"
+
+    def _member(self, name: str) -> tuple[Any, Any, Any]:
+        """Make a project and a user of it, both of that name; return them and the user's connection."""
         identity = self.admin.identity
-        self.made["project"] = project = identity.create_project(name=self.prefix, domain_id="default")
-        self.made["account"] = user = identity.create_user(
-            name=self.prefix, password=self.password, domain_id="default", default_project_id=project.id
+        project = identity.create_project(name=name, domain_id="default")
+        user = identity.create_user(
+            name=name, password=self.password, domain_id="default", default_project_id=project.id
         )
         identity.assign_project_role_to_user(project, user, identity.find_role("member"))
-        self.user = self._connect(self.prefix, project.name)
-        self.user.authorize()
-        return f"user {user.name}"
+        connection = self._connect(name, name)
+        connection.authorize()
+        return project, user, connection
+
+    def refused(self, service: str, place: str) -> str:
+        """See that nobody reads something who has no token, and no user of another project.
+
+        :param service: the name of the service's proxy in openstacksdk
+        :param place: below its endpoint, or a whole URL
+        :returns: what was answered to each
+        :raises RuntimeError: one of them was let in
+        """
+        if "stranger" not in self.made:
+            *_, self.made["stranger"] = self._member(self.prefix + "-stranger")
+        said = []
+        for who, user, token in (("no token", self.user, False), ("a stranger", self.made["stranger"], True)):
+            headers = {"Accept": "*/*"}
+            answer = getattr(user, service).get(place, headers=headers, authenticated=token, raise_exc=False)
+            if answer.status_code not in (401, 403, 404):
+                raise RuntimeError(f"{who} got status {answer.status_code}")
+            said.append(f"{answer.status_code} for {who}")
+        return "; ".join(said)
 
     def _connect(self, user: str, project: str) -> Any:
         auth = dict(self.admin.config.get_auth_args())
@@ -110,17 +127,7 @@ class Verification:
     def image(self) -> str:
         """An image from a file."""
         self.need("account")
-        with open(self.job["image"], "rb") as file:  # noqa: PTH123 - it is read as it is sent
-            self.made["image"] = image = self.user.image.create_image(
-                name=self.prefix,
-                disk_format="qcow2",
-                container_format="bare",
-                data=file,
-                validate_checksum=False,
-                # the guest doesn't hear its power button
-                os_shutdown_timeout="1",
-                hw_rng_model="virtio",
-            )
+        self.made["image"] = image = upload(self.user, self.prefix, self.job["image"])
         image = self.until("the image is active", lambda: self._active(image))
         return f"{image.size // 1024**2} MiB"
 
@@ -358,7 +365,7 @@ class Verification:
         return f"from {before} to {self.admin.compute.get_server(server.id).compute_host}"
 
     def secret(self) -> str:
-        """A secret, kept and read back, and refused to who has no token."""
+        """A secret, kept and read back, and refused to others."""
         self.need("account")
         keys = self.user.key_manager
         wanted = secrets.token_hex(16)
@@ -371,15 +378,13 @@ class Verification:
             exceptions.raise_from_response(found)
             if found.text != wanted:
                 raise RuntimeError("another secret was read than was kept")
-            without = keys.get(f"{place}/payload", authenticated=False, raise_exc=False)
-            if without.status_code != 401:
-                raise RuntimeError(f"without a token the answer is {without.status_code}")
+            said = self.refused("key_manager", f"{place}/payload")
         finally:
             exceptions.raise_from_response(keys.delete(place))
-        return "read back; status 401 without a token"
+        return f"read back; {said}"
 
     def objects(self) -> str:
-        """An object, kept, listed and read back, and refused to who has no token."""
+        """An object, kept, listed and read back, and refused to others."""
         self.need("account")
         store = self.user.object_store
         wanted = secrets.token_bytes(2**20)
@@ -395,13 +400,12 @@ class Verification:
                 raise RuntimeError("another object was read than was kept")
             if [row.name for row in store.objects(self.prefix)] != [name]:
                 raise RuntimeError("its container does not list it")
-            without = store.get(place, authenticated=False, raise_exc=False)
-            if without.status_code != 401:
-                raise RuntimeError(f"without a token the answer is {without.status_code}")
+            # a stranger's own endpoint would be another account's
+            said = self.refused("object_store", store.get_endpoint() + place)
         finally:
             store.delete(place, raise_exc=False)
             exceptions.raise_from_response(store.delete(f"/{self.prefix}"))
-        return f"{len(wanted) // 1024} KiB read back; status 401 without a token"
+        return f"{len(wanted) // 1024} KiB read back; {said}"
 
     def stack(self) -> str:
         """A stack of a random text and a network, made, changed and removed."""
@@ -536,6 +540,35 @@ class Verification:
         finally:
             self.check("clear", "All removed again", self.clear)
         return 0 if self.ok else 1
+
+
+def until(what: str, look: Callable[[], Any], seconds: float = 180) -> Any:
+    """Ask again and again until there is an answer.
+
+    :raises TimeoutError: there was none within that time
+    """
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.5)
+    return found
+
+
+def upload(connection: Any, name: str, file: str, **more: str) -> Any:
+    """Make an image of the small guest; ``more`` are further properties of it."""
+    with open(file, "rb") as content:  # noqa: PTH123 - it is read as it is sent
+        return connection.image.create_image(
+            name=name,
+            disk_format="qcow2",
+            container_format="bare",
+            data=content,
+            validate_checksum=False,
+            # the guest doesn't hear its power button
+            os_shutdown_timeout="1",
+            hw_rng_model="virtio",
+            **more,
+        )
 
 
 def remove(admin: Any, until: Callable[..., Any], prefix: str = PREFIX) -> list[str]:
