@@ -41,10 +41,12 @@ _PASSWORD_PLUGIN = (
     *("project_name", "project_id", "project_domain_name", "project_domain_id", "system_scope", "trust_id"),
     *("default_domain_id", "default_domain_name", "domain_id", "domain_name"),
 )
-#: project -> the option that names sections of its own making, and the section whose options these may have
-_BACK_ENDS = {
-    "cinder": ("enabled_backends", "backend_defaults"),
-    "glance": ("enabled_backends", "glance_store"),
+#: project -> section and option that name sections of its own making, and the section whose options these may
+#: have; None where :data:`_OF_NAMED` says it
+_NAMING: Mapping[str, tuple[str, str, str | None]] = {
+    "cinder": ("DEFAULT", "enabled_backends", "backend_defaults"),
+    "glance": ("DEFAULT", "enabled_backends", "glance_store"),
+    "keystone": ("auth", "methods", None),
 }
 #: project -> sections that it registers itself, and does not tell its generator of -> like which one, if any
 _UNTOLD: Mapping[str, Mapping[str, str]] = {
@@ -152,11 +154,12 @@ def mistakes(plan: Plan, schemas: Mapping[str, Schema]) -> Iterator[Mistake]:
 def _section(
     project: str, section: str, schema: Schema, values: Mapping[str, Mapping[str, str]]
 ) -> Mapping[str, Option] | None:
-    key, like = _BACK_ENDS.get(project, ("", ""))
-    named = [part.partition(":")[0].strip() for part in values.get("DEFAULT", {}).get(key, "").split(",")]
-    if section in named:
+    place, key, like = _NAMING.get(project, ("", "", None))
+    text = values.get(place, {}).get(key, "")
+    named = [part.partition(":")[0].strip() for part in text.split(",") if part.strip()]
+    if section in named and like is not None:
         return schema.get(like)
-    if section in _named(project, values) or section.startswith(_DEVICES.get(project, ("\0",))):
+    if section in named or section.startswith(_DEVICES.get(project, ())):
         return _OF_NAMED[project]
     untold = _UNTOLD.get(project, {}).get(section)
     known = schema.get(untold or section, None if untold is None else {})
@@ -164,13 +167,6 @@ def _section(
         plugin = dict.fromkeys(("auth_type", *_PASSWORD_PLUGIN), Option("string value"))
         return {**plugin, **known}
     return known
-
-
-def _named(project: str, values: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return the sections that an option's value names: Keystone's protocols, each with its own one."""
-    if project != "keystone":
-        return []
-    return [part.strip() for part in values.get("auth", {}).get("methods", "").split(",") if part.strip()]
 
 
 def _judge(

@@ -42,7 +42,7 @@ options:
 """
 
 
-def found(options: dict[str, dict[str, str]], project: str = "cinder") -> list[str]:
+def found(options: dict[str, dict[str, str]], project: str = "cinder", *, known: str = "cinder") -> list[str]:
     step = Config(
         id="c",
         title="c",
@@ -52,7 +52,7 @@ def found(options: dict[str, dict[str, str]], project: str = "cinder") -> list[s
         group_owner="c",
         options={s: {n: SecretStr(v) for n, v in rows.items()} for s, rows in options.items()},
     )
-    rows = mistakes(Plan(host="one", steps=(step,)), {"cinder": parse_schema(SCHEMA)})
+    rows = mistakes(Plan(host="one", steps=(step,)), {known: parse_schema(SCHEMA)})
     return [f"[{row.section}] {row.option}: {row.message}" for row in rows]
 
 
@@ -111,17 +111,7 @@ def test_sections_of_back_ends_have_the_options_of_back_ends() -> None:
 
 def test_sections_that_are_called_like_devices_or_protocols() -> None:
     def rows(project: str, options: dict[str, dict[str, str]]) -> list[str]:
-        step = Config(
-            id="c",
-            title="c",
-            stage=Stage.CONFIGURATION,
-            path="/etc/c/c.conf",
-            project=project,
-            group_owner="c",
-            options={s: {n: SecretStr(v) for n, v in rows.items()} for s, rows in options.items()},
-        )
-        found = mistakes(Plan(host="one", steps=(step,)), {project: parse_schema(SCHEMA)})
-        return [f"[{row.section}] {row.option}: {row.message}" for row in found]
+        return found(options, project, known=project)
 
     assert rows("nova", {"mdev_nvidia-35": {"max_instances": "2"}}) == []
     assert rows("nova", {"vgpu_a": {"max_instance": "2"}}) == [

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 import openstack
 
-from rdo.cloud.remote.verify import remove, until, upload
+from rdo.cloud.remote.verify import remove, upload
 
 _WORDS = 20_000
 """How many characters of a failed test's words are told."""
@@ -257,7 +257,7 @@ class Tempest:
 
     def clear(self) -> None:
         """Remove what tempest made, by its names, and tell what is new in the cloud all the same."""
-        left = remove(self.admin, until, self.prefix)
+        left = remove(self.admin, self.prefix)
         with contextlib.suppress(subprocess.CalledProcessError):
             self.tempest("cleanup", "--prefix", self.prefix)
         self.tempest("cleanup", "--dry-run")
@@ -305,7 +305,7 @@ class Tempest:
 
     def all(self) -> None:
         """Do the whole of it."""
-        remove(self.admin, until, self.prefix)
+        remove(self.admin, self.prefix)
         self.step("A workspace", self.workspace)
         try:
             self.step("Image, flavors, tempest.conf", self.configuration)

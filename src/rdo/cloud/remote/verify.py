@@ -489,7 +489,7 @@ class Verification:
 
     def clear(self) -> str:
         """Remove everything that bears this program's names, of this run and of earlier ones."""
-        left = remove(self.admin, self.until)
+        left = remove(self.admin)
         subprocess.run(["rm", "-rf", self.work], check=True)
         if left:
             raise RuntimeError("left: " + "; ".join(left))
@@ -497,7 +497,7 @@ class Verification:
 
     def run(self) -> int:
         """Do all checks; return the exit status."""
-        remove(self.admin, self.until)
+        remove(self.admin)
         services = self.job["services"]
         checks = [("account", "Project, user, token", self.account)]
         if "glance" in services:
@@ -571,7 +571,7 @@ def upload(connection: Any, name: str, file: str, **more: str) -> Any:
         )
 
 
-def remove(admin: Any, until: Callable[..., Any], prefix: str = PREFIX) -> list[str]:
+def remove(admin: Any, prefix: str = PREFIX) -> list[str]:
     """Remove what bears names of one beginning, this program's by default; return what could not be."""
     left: list[str] = []
 
