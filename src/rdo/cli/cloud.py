@@ -186,6 +186,19 @@ def verify(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, max=64, help="With --tempest: tests at once.")
     ] = 2,
+    image: Annotated[
+        str | None,
+        typer.Option("--image", help="Of machines: a file or an address, instead of a small one of ours."),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--image-sha256", help="Its hash; an address needs it.")
+    ] = None,
+    login: Annotated[
+        str, typer.Option("--image-login", help="Whom it lets in by SSH; may use sudo.")
+    ] = "root",
+    ram: Annotated[
+        int, typer.Option("--image-ram", min=64, help="MiB of memory that its machines need.")
+    ] = 512,
     as_json: Json = False,
 ) -> None:
     """Have a real client use the cloud. Exit status 1 where something doesn't work.
@@ -194,6 +207,9 @@ def verify(
     volume from one machine to another, and removes all of it again. A cloud of Keystone alone is asked for a
     token and its catalog.
 
+    The image is made here from Debian's packages. Where these can't be had, --image takes one of a
+    distribution, with cloud-init or alike; what is downloaded is checked against --image-sha256 and kept.
+
     With --tempest, upstream's own tests are run. Their package is installed on the controller and stays
     there; what they make is removed, by its names, as is an image and two flavors for them. The results are
     kept in the cloud's folder. Ctrl-C ends them early.
@@ -201,13 +217,15 @@ def verify(
     Examples:
         rdo cloud verify demo
         rdo cloud verify cloud.yaml --json
+        rdo cloud verify cloud.yaml --image https://images.example.org/small.qcow2 --image-sha256 0123… \\
+            --image-login cirros
         rdo cloud verify demo --tempest
         rdo cloud verify demo --tempest --regex 'tempest.api.network.*test_routers'
     """
     from rdo.cli.cloud_tempest import require_regex, run
     from rdo.cli.defaults import open_distribution
     from rdo.cli.show import OUT, print_json, progress, table
-    from rdo.cloud.guestimage import ensure_guest_image
+    from rdo.cloud.guests import given_guest, small_guest
     from rdo.cloud.verify import use
     from rdo.cloud.verify import verify as prove
     from rdo.common.errors import InputError
@@ -215,6 +233,10 @@ def verify(
 
     if regex is not None and not tempest:
         raise InputError("--regex chooses among tempest's tests.", hint="Add --tempest.")
+    if image is not None and tempest:
+        raise InputError("Tempest's tests know their image; --image goes without --tempest.")
+    if image is None and sha256 is not None:
+        raise InputError("--image-sha256 is the hash of what --image names.", hint="Add --image.")
     require_regex(regex or "")
     if tempest:
         run(deployment_of(cloud, None), regex=regex, concurrency=concurrency, as_json=as_json)
@@ -231,16 +253,20 @@ def verify(
         return
     paths = Paths.from_environment()
     with progress() as report:
-        image = None
-        if "glance" in services:
-            image = ensure_guest_image(open_distribution(paths), paths, report)
+        guest = None
+        if image is not None and "glance" not in services:
+            raise InputError(f"{deployment.name} has no Glance, which would keep the image.")
+        if image is not None:
+            guest = given_guest(image, paths, report, sha256=sha256, login=login, ram=ram)
+        elif "glance" in services:
+            guest = small_guest(open_distribution(paths), paths, report)
         with report.task(f"Using {deployment.name}") as task:
 
             def tell(check: Check) -> None:
                 task.describe(check.title)
                 report.message(f"{check.title}: {_word(check)} ({check.seconds:.1f} s)")
 
-            checks = use(deployment.site.cloud, deployment.controller, image, report=tell)
+            checks = use(deployment.site.cloud, deployment.controller, guest, report=tell)
     if as_json:
         print_json(checks)
     else:

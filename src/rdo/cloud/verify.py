@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from rdo.cloud.guests import Guest
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
@@ -19,8 +21,6 @@ CHECKS = (
     ("token", "openstack --os-cloud rdo token issue --max-width 100"),
     ("catalog", "openstack --os-cloud rdo catalog list"),
 )
-_PATIENCE = 180
-"""Seconds that a machine may take to be up: without KVM, beside others."""
 
 
 class VerificationError(RdoError):
@@ -66,22 +66,21 @@ def verify(target: Target) -> tuple[Proof, ...]:
 
 
 def use(
-    cloud: Cloud, target: Target, image: Path | None, *, report: Callable[[Check], None] | None = None
+    cloud: Cloud, target: Target, guest: Guest | None, *, report: Callable[[Check], None] | None = None
 ) -> Sequence[Check]:
     """Boot machines, attach volumes, reach them from outside, as the cloud has them; remove all again.
 
     :param target: the controller
-    :param image: of :mod:`rdo.cloud.guestimage`; None where the cloud keeps no images
+    :param guest: what machines are made of; None where the cloud keeps no images
     :param report: told of each check when it is done
     :raises VerificationError: the program on the controller ended before its last check
     """
     job = {
         "cloud": CLOUD,
-        "image": send_image(target, image) if image is not None else None,
+        "guest": None if guest is None else {**asdict(guest), "file": send_image(target, guest.file)},
         "external": cloud.external.name,
         "services": list(cloud.services),
         "computes": len(cloud.having(Role.COMPUTE)),
-        "patience": _PATIENCE,
     }
     checks: list[Check] = []
     with subprocess.Popen(

@@ -1,8 +1,8 @@
 """Use a cloud as its users do, and say what worked; runs on the controller.
 
-The job is JSON on descriptor 9: ``cloud`` (the administrator's, in clouds.yaml), ``image`` (a file here),
-``external`` (network of floating IPs), ``services`` (the cloud's), ``computes`` (how many hosts),
-``patience`` (seconds that a machine may take). One JSON line is printed for each check as it ends.
+The job is JSON on descriptor 9: ``cloud`` (the administrator's, in clouds.yaml), ``guest`` (what machines are
+of, as rdo.cloud.guests has it; ``file`` is one here), ``external`` (network of floating IPs), ``services``
+(the cloud's), ``computes`` (how many hosts). One JSON line is printed for each check as it ends.
 
 Everything it makes has a name of one beginning and is removed at the end, whatever happened; what an earlier
 run could not remove is removed first.
@@ -38,7 +38,8 @@ class Verification:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
-        self.patience = job["patience"]
+        self.guest: dict[str, Any] = job["guest"] or {}
+        self.patience = self.guest.get("patience", 180)
         self.prefix = PREFIX + secrets.token_hex(3)
         self.admin: Any = openstack.connect(cloud=job["cloud"])
         self.user: Any = None
@@ -127,7 +128,9 @@ class Verification:
     def image(self) -> str:
         """An image from a file."""
         self.need("account")
-        self.made["image"] = image = upload(self.user, self.prefix, self.job["image"])
+        guest = self.guest
+        make = upload if guest["own"] else partial(_upload, disk_format=guest["format"])
+        self.made["image"] = image = make(self.user, self.prefix, guest["file"])
         image = self.until("the image is active", lambda: self._active(image))
         return f"{image.size // 1024**2} MiB"
 
@@ -138,7 +141,7 @@ class Verification:
     def flavor(self) -> str:
         """A small flavor."""
         self.made["flavor"] = flavor = self.admin.compute.create_flavor(
-            name=self.prefix, vcpus=1, ram=192, disk=1, is_public=True
+            name=self.prefix, vcpus=1, ram=self.guest["ram"], disk=self.guest["disk"], is_public=True
         )
         return f"{flavor.vcpus} processor, {flavor.ram} MiB"
 
@@ -202,10 +205,16 @@ class Verification:
         """The console says that the guest is up."""
         (server,) = self.need("server")
         text = self.until("the console says ready", lambda: self._ready(server))
+        if not self.guest["own"]:
+            return str(text[-1])
         return " / ".join(line for line in text if line.startswith(("address", "instance")))
 
     def _ready(self, server: Any) -> list[str]:
+        """Return what the console says, once the guest is up; others' say so by asking who logs in."""
         text = self.user.compute.get_server_console_output(server.id).get("output") or ""
+        if not self.guest["own"]:
+            there = [line.strip() for line in text.splitlines() if line.strip()]
+            return there if any("login:" in line for line in there[-5:]) else []
         lines = [
             line.split("rdo-guest: ", 1)[1].strip() for line in text.splitlines() if "rdo-guest: " in line
         ]
@@ -214,17 +223,29 @@ class Verification:
     def dhcp(self) -> str:
         """The guest's address is its port's."""
         (server,) = self.need("server")
-        (port,) = self.user.network.ports(device_id=server.id)
-        address = port.fixed_ips[0]["ip_address"]
-        told = [line for line in self._ready(server) if line.startswith("address ")]
-        if not told or told[-1].split()[1] != address:
+        address = self._port(server).fixed_ips[0]["ip_address"]
+        if self.guest["own"]:
+            told = [line.split()[1] for line in self._ready(server) if line.startswith("address ")][-1:]
+        else:
+            self.need("ssh")
+            told = [word.partition("/")[0] for word in self.ssh("ip -4 -o addr").split()]
+        if address not in told:
             raise RuntimeError(f"the port has {address}, the guest says {told}")
-        self.made["port"] = port
         return str(address)
+
+    def _port(self, server: Any) -> Any:
+        (port,) = self.user.network.ports(device_id=server.id)
+        return port
 
     def metadata(self) -> str:
         """The metadata service knows the guest."""
         (server,) = self.need("server")
+        if not self.guest["own"]:
+            self.need("ssh")
+            name = self.ssh("hostname")
+            if name.partition(".")[0] != server.name.partition(".")[0]:
+                raise RuntimeError(f"the guest is called {name}, not {server.name}")
+            return name
         told = self._ready(server)
         names = [line.split()[1] for line in told if line.startswith("hostname ")]
         if "instance unknown" in told or "key taken" not in told or not names:
@@ -233,8 +254,9 @@ class Verification:
 
     def floating(self) -> str:
         """An address from outside."""
-        (port,) = self.need("port")
+        (server,) = self.need("server")
         outside = self.user.network.find_network(self.job["external"])
+        self.made["port"] = port = self._port(server)
         self.made["floating"] = address = self.user.network.create_ip(
             floating_network_id=outside.id, port_id=port.id
         )
@@ -253,16 +275,27 @@ class Verification:
         )
         return done.stdout.strip().splitlines()[-1]
 
-    def ssh(self, command: str = "uname -sr") -> str:
+    def reached(self) -> str:
         """SSH from outside, with the key."""
+        self.need("floating")
+        self.until("SSH", self._answers, 60 if self.guest["own"] else 0)
+        self.made["ssh"] = self.ssh()
+        return str(self.made["ssh"])
+
+    def ssh(self, command: str = "uname -sr") -> str:
+        """Return what a command in the guest prints."""
         (address,) = self.need("floating")
         words = ["ssh", "-q", "-i", os.path.join(self.work, "key"), "-o", "StrictHostKeyChecking=no"]  # noqa: PTH118
         words += ["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=10", "-o", "BatchMode=yes"]
-        words += [f"root@{address.floating_ip_address}", command]
+        words += [f"{self.guest['login']}@{address.floating_ip_address}", command]
         done = subprocess.run(
             words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
         )
         return done.stdout.strip()
+
+    @property
+    def _root(self) -> str:
+        return "" if self.guest["login"] == "root" else "sudo "
 
     def volume(self) -> str:
         """A volume, attached, written and detached."""
@@ -275,8 +308,8 @@ class Verification:
         self._attach(server, volume)
         disk = self.until("the guest sees the disk", lambda: sorted(set(self._disks()) - before), 60)[0]
         self.made["sum"] = self.ssh(
-            f"dd if=/dev/urandom of=/tmp/x bs=64k count=16 2>/dev/null; dd if=/tmp/x of=/dev/{disk} bs=64k "
-            "2>/dev/null && sync && sha256sum </tmp/x"
+            f"dd if=/dev/urandom of=/tmp/x bs=64k count=16 2>/dev/null; {self._root}dd if=/tmp/x "
+            f"of=/dev/{disk} bs=64k 2>/dev/null && sync && sha256sum </tmp/x"
         )
         self._detach(server, volume)
         return f"as {disk}"
@@ -305,13 +338,13 @@ class Verification:
         self.server("second")
         second = self.made["second"]
         self.until("the second machine is up", lambda: self._ready(second))
-        (port,) = self.user.network.ports(device_id=second.id)
+        port = self._port(second)
         self.made["floating"] = self.user.network.update_ip(self.made["floating"].id, port_id=port.id)
         self.until("SSH to the second machine", self._answers, 60)
         before = set(self._disks())
         self._attach(second, volume)
         disk = self.until("the guest sees the disk", lambda: sorted(set(self._disks()) - before), 60)[0]
-        found = self.ssh(f"dd if=/dev/{disk} bs=64k count=16 2>/dev/null | sha256sum")
+        found = self.ssh(f"{self._root}dd if=/dev/{disk} bs=64k count=16 2>/dev/null | sha256sum")
         self._detach(second, volume)
         self.made["floating"] = self.user.network.update_ip(
             self.made["floating"].id, port_id=self.made["port"].id
@@ -510,11 +543,11 @@ class Verification:
                 ("security", "Security group, key pair", self.security),
                 ("server", "Machine is active", self.server),
                 ("console", "Console: guest is up", self.console),
-                ("dhcp", "DHCP gave the port's address", self.dhcp),
-                ("metadata", "Metadata reached the guest", self.metadata),
                 ("floating", "Floating IP", self.floating),
                 ("ping", "Ping from outside", self.ping),
-                ("ssh", "SSH from outside", self.ssh),
+                ("ssh", "SSH from outside", self.reached),
+                ("dhcp", "DHCP gave the port's address", self.dhcp),
+                ("metadata", "Metadata reached the guest", self.metadata),
             ]
         if {"nova", "cinder"} <= {*services}:
             checks += [
@@ -557,17 +590,16 @@ def until(what: str, look: Callable[[], Any], seconds: float = 180) -> Any:
 
 def upload(connection: Any, name: str, file: str, **more: str) -> Any:
     """Make an image of the small guest; ``more`` are further properties of it."""
+    # the guest doesn't hear its power button
+    return _upload(
+        connection, name, file, disk_format="qcow2", os_shutdown_timeout="1", hw_rng_model="virtio", **more
+    )
+
+
+def _upload(connection: Any, name: str, file: str, **more: str) -> Any:
     with open(file, "rb") as content:  # noqa: PTH123 - it is read as it is sent
         return connection.image.create_image(
-            name=name,
-            disk_format="qcow2",
-            container_format="bare",
-            data=content,
-            validate_checksum=False,
-            # the guest doesn't hear its power button
-            os_shutdown_timeout="1",
-            hw_rng_model="virtio",
-            **more,
+            name=name, container_format="bare", data=content, validate_checksum=False, **more
         )
 
 
