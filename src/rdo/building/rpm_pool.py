@@ -18,12 +18,13 @@ from pydantic import TypeAdapter
 
 from rdo.building.roots import Root, network_binds, proxies, repository_file, temporary
 from rdo.building.rpm_layers import RpmLayers
-from rdo.building.rpminfo import RpmInfo, createrepo, record_of
+from rdo.building.rpminfo import RpmInfo, record_of
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError
 from rdo.common.files import locked, sha256_bytes, sha256_file, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
+from rdo.common.rpmlibrary import createrepo
 from rdo.distribution.models import RpmRepository
 
 # Raised when records are made in another way.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Iterable, Sequence
 from functools import cache as once
 from pathlib import Path
@@ -12,23 +10,12 @@ from typing import Any
 from rdo.building.models import Value
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file, write_atomically
+from rdo.common.rpmlibrary import createrepo
 
 _OPERATORS = {"EQ": "=", "LT": "<", "GT": ">", "LE": "<=", "GE": ">="}
 
 
 @once
-def createrepo() -> Any:
-    """Return the module ``createrepo_c``, which complains when imported where rpm is not installed."""
-    there = Path("/usr/lib/rpm/rpmrc").exists() or "RPM_CONFIGDIR" in os.environ
-    if there:
-        return importlib.import_module("createrepo_c")
-    os.environ["RPM_CONFIGDIR"] = str(Path(__file__).parent / "files" / "rpm")
-    try:
-        return importlib.import_module("createrepo_c")
-    finally:
-        del os.environ["RPM_CONFIGDIR"]
-
-
 class RpmInfo(Value):
     """One binary or source RPM.
 

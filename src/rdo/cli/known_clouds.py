@@ -89,14 +89,19 @@ def look_first(deployment: Deployment, file: Path | None) -> None:
     from rdo.cloud.optionschema import check_options
     from rdo.cloud.preflight import check
     from rdo.common.paths import Paths
+    from rdo.distribution.rpm_repositories import UnreachableError
 
     site = deployment.site
-    if site.cloud.repository is None:
-        paths = Paths.from_environment()
-        platform = open_distribution(paths).platform(site.repository.platform)
-        series = site.repository.series
+    paths = Paths.from_environment()
+    platform = open_distribution(paths).platform(site.repository.platform)
+    try:
         with progress() as report:
-            check_options(deployment.plans, site.cloud, series, platform, paths, report, file=file)
+            check_options(
+                deployment.plans, site.cloud, site.repository.series, platform, paths, report, file=file
+            )
+    except UnreachableError as error:
+        # hosts may know the repository by an address that only they reach
+        print(f"{error} Options are not checked.", file=sys.stderr)
     check(deployment)
 
 

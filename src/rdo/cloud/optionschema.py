@@ -11,8 +11,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +22,7 @@ import yaml
 
 from rdo.building.roots import ensure_tools
 from rdo.building.rpm_layers import RpmLayers
-from rdo.building.rpminfo import RpmInfo
+from rdo.building.rpminfo import read_rpm
 from rdo.cloud.plan import Config, Plan
 from rdo.cloud.topology import Cloud
 from rdo.common.errors import DataError, Problem
@@ -28,11 +30,13 @@ from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
+from rdo.distribution.rpm_repositories import fetch_package, packages_with
 from rdo.distribution.yamlfile import read_yaml
 from rdo.repository.closure import published_infos
 from rdo.repository.publish import published_rpms, show
 
 _FORMAT = 1
+_SCHEMA = re.compile(r"/usr/share/[^/]+/[^/]*-schema\.yaml")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TRUE_FALSE = ("true", "false", "1", "0", "yes", "no", "on", "off")
 # keystoneauth registers a plugin's options when `auth_type` names it; generators don't.
@@ -107,13 +111,19 @@ def check_options(
     *,
     file: Path | None = None,
 ) -> None:
-    """Check all options of plans against the packages in our own repository.
+    """Check all options of plans against the packages of the cloud's repository, ours or one elsewhere.
 
     :param file: the operator's, for the lines of options that are from it
     :raises DataError: the mistakes, all of them
+    :raises RdoError: the repository can't be read
     """
     wanted = {s.project for plan in plans for s in plan.steps if isinstance(s, Config) and s.project}
-    schemas = read_schemas(sorted(wanted), series, platform, paths, progress)
+    if cloud.repository is None:
+        holders = _published(series, platform, paths)
+    else:
+        with progress.task("Option schemas"):
+            holders = _elsewhere(f"{cloud.repository}/{platform.name}-{series}/current")
+    schemas = read_schemas(sorted(wanted), holders, platform, paths, progress)
     source = read_yaml(file) if file is not None else None
     problems = []
 
@@ -252,26 +262,62 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
 }
 
 
-def read_schemas(
-    projects: Sequence[str], series: str, platform: Platform, paths: Paths, progress: Progress
-) -> dict[str, Schema]:
-    """Return the schemas of projects out of our published packages; those without one are left out.
+@dataclass(frozen=True)
+class Holder:
+    """A package with option schemas: its hash, their paths in it, and how its own file is had.
+
+    ``bring`` is given a folder for it, which is gone afterwards.
+    """
+
+    sha256: str
+    files: tuple[str, ...]
+    bring: Callable[[Path], Path]
+
+
+def _published(series: str, platform: Platform, paths: Paths) -> list[Holder]:
+    """Return those of our own published packages.
 
     :raises InputError: nothing is published
     """
     snapshot = show(paths, platform.name, series).path
-    infos = published_infos(snapshot, paths)
+    places = {rpm.sha256: rpm.path for rpm in published_rpms(snapshot)}
+    return [
+        Holder(info.sha256, files, partial(_lying, places[info.sha256]))
+        for info in published_infos(snapshot, paths)
+        if (files := tuple(file for file in info.files if _SCHEMA.fullmatch(file)))
+    ]
+
+
+def _lying(place: Path, _: Path) -> Path:
+    return place
+
+
+def _elsewhere(place: str) -> list[Holder]:
+    """Return those of a repository elsewhere, whose metadata are read for it.
+
+    :raises RdoError: they can't be
+    """
+    return [
+        Holder(one.sha256, one.files, partial(fetch_package, place, one))
+        for one in packages_with(place, _SCHEMA)
+    ]
+
+
+def read_schemas(
+    projects: Sequence[str], holders: Sequence[Holder], platform: Platform, paths: Paths, progress: Progress
+) -> dict[str, Schema]:
+    """Return the schemas of projects out of packages; projects without one are left out.
+
+    :raises RdoError: a package can't be had or unpacked
+    """
     found: dict[str, Schema] = {}
     for project in projects:
-        folder = f"/usr/share/{project}/"
-        holders = [
-            (info, files)
-            for info in infos
-            if (files := [f for f in info.files if f.startswith(folder) and f.endswith("-schema.yaml")])
-        ]
         merged: dict[str, dict[str, Option]] = {}
-        for info, files in holders:
-            for section, options in _of_package(info, files, snapshot, platform, paths, progress).items():
+        for holder in holders:
+            files = [file for file in holder.files if file.startswith(f"/usr/share/{project}/")]
+            if not files:
+                continue
+            for section, options in _of_package(holder, files, platform, paths, progress).items():
                 merged.setdefault(section, {}).update(options)
         if merged:
             found[project] = merged
@@ -279,16 +325,19 @@ def read_schemas(
 
 
 def _of_package(
-    info: RpmInfo, files: Sequence[str], snapshot: Path, platform: Platform, paths: Paths, progress: Progress
+    holder: Holder, files: Sequence[str], platform: Platform, paths: Paths, progress: Progress
 ) -> Schema:
-    kept = paths.metadata / f"option-schemas-{_FORMAT}" / f"{info.sha256}.json"
+    kept = paths.metadata / f"option-schemas-{_FORMAT}" / f"{holder.sha256}.json"
     with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
         rows = json.loads(kept.read_text())
         return {
             section: {n: Option(**row) for n, row in options.items()} for section, options in rows.items()
         }
     layers = RpmLayers(ensure_tools(platform, paths, progress), paths)
-    layers.unpack([info], {rpm.sha256: rpm.path for rpm in published_rpms(snapshot)})
+    with TemporaryDirectory(prefix="rdo-schemas-") as folder:
+        rpm = holder.bring(Path(folder))
+        info = read_rpm(rpm, sha256=holder.sha256)
+        layers.unpack([info], {holder.sha256: rpm})
     merged: dict[str, dict[str, Option]] = {}
     for file in files:
         text = (layers.layer(info).path / file.lstrip("/")).read_text()

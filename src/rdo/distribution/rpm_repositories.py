@@ -1,4 +1,4 @@
-"""Reads from RPM repositories which Python distributions their packages offer.
+"""Reads from RPM repositories which Python distributions their packages offer, and which files they have.
 
 EL's packages provide ``python3dist(x) = v`` and ``python3.12dist(x) = v``, made by its dependency generator;
 names there are canonical.
@@ -6,9 +6,11 @@ names there are canonical.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,10 +19,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from rdo.common.errors import InputError, RdoError
+from rdo.common.rpmlibrary import createrepo
 from rdo.distribution.models import DnfRoot, Platform, Provided, RpmRepository
 
 _DIST = re.compile(r"python(?P<python>3(?:\.\d+)?)dist\((?P<name>[^)\[]+)\)\Z")
 _TIMEOUT = 600.0  # seconds for one file of metadata
+
+
+class UnreachableError(RdoError):
+    """Where a repository is, nobody answers."""
 
 
 def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[dict[str, Provided], list[str]]:
@@ -124,17 +131,83 @@ def read_repository(place: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     :param place: folder, ``file:`` or ``http(s):`` address of the repository (where ``repodata`` is)
     :raises RdoError: there is no repository, or its metadata is broken
     """
-    import createrepo_c
+    createrepo_c = createrepo()
+
+    with _metadata(place, "primary") as (primary,):
+        yield from _packages(createrepo_c, primary)
+
+
+@dataclass(frozen=True)
+class PackageFiles:
+    """A package of a repository, by its hash: where it lies there, and which files of those asked for."""
+
+    sha256: str
+    location: str
+    files: tuple[str, ...]
+
+
+def packages_with(place: str, pattern: re.Pattern[str]) -> list[PackageFiles]:
+    """Return the packages of a repository that have files whose whole paths match.
+
+    :param place: as for :func:`read_repository`
+    :raises RdoError: there is no repository, or its metadata is broken
+    """
+    createrepo_c = createrepo()
+
+    found: dict[str, tuple[str, ...]] = {}
+    places: dict[str, str] = {}
+
+    def take(package: Any) -> None:
+        paths = (folder + name for _, folder, name, *_ in package.files)
+        if package.arch != "src" and (matching := tuple(path for path in paths if pattern.fullmatch(path))):
+            found[package.pkgId] = matching
+
+    def locate(package: Any) -> None:
+        if package.pkgId in found:
+            if package.checksum_type != "sha256":
+                raise RdoError(f"The repository {place} names its packages by {package.checksum_type}.")
+            places[package.pkgId] = package.location_href
+
+    with _metadata(place, "filelists", "primary") as (filelists, primary):
+        createrepo_c.xml_parse_filelists(str(filelists), pkgcb=take)
+        createrepo_c.xml_parse_primary(str(primary), pkgcb=locate, do_files=False)
+    return [
+        PackageFiles(digest, places[digest], files) for digest, files in found.items() if digest in places
+    ]
+
+
+def fetch_package(place: str, package: PackageFiles, folder: Path) -> Path:
+    """Download a package of a repository into a folder; return its file.
+
+    :raises RdoError: it can't be had, or is not what the metadata say
+    """
+    from rdo.common.files import sha256_file
+
+    target = folder / f"{package.sha256}.rpm"
+    address = f"{place.rstrip('/')}/{package.location}"
+    if address.startswith(("http://", "https://")):
+        _download(address, target)
+    else:
+        target = Path(address.removeprefix("file://"))
+    if sha256_file(target) != package.sha256:
+        raise RdoError(f"{package.location} of {place} is not what its metadata say (checksum).")
+    return target
+
+
+@contextlib.contextmanager
+def _metadata(place: str, *kinds: str) -> Iterator[list[Path]]:
+    """Have files of a repository's metadata, each with the checksum that ``repomd.xml`` states."""
+    createrepo_c = createrepo()
 
     with TemporaryDirectory(prefix="rdo-repodata-") as temporary:
-        root = _local(place, Path(temporary))
         try:
+            root = _local(place, Path(temporary))
             repomd = createrepo_c.Repomd(str(root / "repodata" / "repomd.xml"))
-            primary = next(record for record in repomd.records if record.type == "primary")
-            file = _fetched(place, root, primary.location_href, primary.checksum)
-            yield from _packages(createrepo_c, file)
-        except StopIteration as error:
-            raise RdoError(f"The repository {place} has no list of packages.") from error
+            known = {record.type: record for record in repomd.records}
+            if absent := [kind for kind in kinds if kind not in known]:
+                raise RdoError(f"The repository {place} has no list of packages ({', '.join(absent)}).")
+            records = [known[kind] for kind in kinds]
+            yield [_fetched(place, root, record.location_href, record.checksum) for record in records]
         except (createrepo_c.CreaterepoCError, OSError) as error:
             raise RdoError(f"The repository {place} can't be read: {error}") from error
 
@@ -184,5 +257,7 @@ def _download(url: str, target: Path) -> None:
             with target.open("wb") as stream:
                 for chunk in response.iter_bytes():
                     stream.write(chunk)
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise UnreachableError(f"{url} can't be reached from here: {error}.") from error
     except httpx.HTTPError as error:
         raise RdoError(f"{url} can't be fetched: {error}") from error

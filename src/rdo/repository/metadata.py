@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_bytes, sha256_file, write_atomically
+from rdo.common.rpmlibrary import createrepo
 
 # Part of the cache's file names: count up when what is kept there changes.
 _FORMAT = 2
@@ -154,22 +154,8 @@ def _record(kind: str, checksum: str, size: int, open_checksum: str, open_size: 
     )
 
 
-def _createrepo() -> Any:
-    """Import the library, which reads rpm's configuration when it is loaded; a host may have none."""
-    before = os.environ.get("RPM_CONFIGDIR")
-    os.environ["RPM_CONFIGDIR"] = str(Path(__file__).parent / "files" / "rpmconfig")
-    try:
-        import createrepo_c
-    finally:
-        if before is None:
-            del os.environ["RPM_CONFIGDIR"]
-        else:
-            os.environ["RPM_CONFIGDIR"] = before
-    return createrepo_c
-
-
 def _read(rpm: RpmFile) -> Described:
-    createrepo_c = _createrepo()
+    createrepo_c = createrepo()
     try:
         package = createrepo_c.package_from_rpm(
             str(rpm.path), createrepo_c.SHA256, f"Packages/{rpm.filename}", None, _CHANGELOGS

@@ -1,12 +1,20 @@
+import re
 from pathlib import Path
 
 import createrepo_c
 import pytest
 
 from rdo.common.errors import InputError, RdoError
+from rdo.common.files import sha256_bytes
 from rdo.distribution.models import DnfRoot, Platform, RpmRepository
 from rdo.distribution.platform_import import import_platform
-from rdo.distribution.rpm_repositories import addresses, resolved
+from rdo.distribution.rpm_repositories import (
+    UnreachableError,
+    addresses,
+    fetch_package,
+    packages_with,
+    resolved,
+)
 
 
 def platform(baseurl: str = "${RDO_EL_MIRROR}/$releasever/$basearch/") -> Platform:
@@ -23,7 +31,12 @@ def platform(baseurl: str = "${RDO_EL_MIRROR}/$releasever/$basearch/") -> Platfo
     )
 
 
-def write_repository(folder: Path, provides: dict[str, list[tuple[str, str]]]) -> Path:
+def write_repository(
+    folder: Path,
+    provides: dict[str, list[tuple[str, str]]],
+    files: dict[str, list[str]] | None = None,
+    digests: dict[str, str] | None = None,
+) -> Path:
     """Write a repository's metadata; no packages are there, only what is said of them."""
     folder.mkdir(parents=True)
     with createrepo_c.RepositoryWriter(str(folder)) as writer:
@@ -33,7 +46,11 @@ def write_repository(folder: Path, provides: dict[str, list[tuple[str, str]]]) -
             package.name, package.epoch, package.version, package.release = name, "0", "1", "1.el10"
             package.arch, package.summary, package.description = "noarch", "s", "d"
             package.rpm_license, package.rpm_sourcerpm, package.checksum_type = "MIT", "x.src.rpm", "sha256"
-            package.pkgId = f"{number:064x}"
+            package.pkgId = (digests or {}).get(name, f"{number:064x}")
+            package.files = [
+                (None, f"{place.rpartition('/')[0]}/", place.rpartition("/")[2])
+                for place in (files or {}).get(name, [])
+            ]
             package.location_href = f"{name}.rpm"
             package.provides = [(entry, "EQ", "0", version, None, False) for entry, version in entries]
             writer.add_pkg(package)
@@ -113,3 +130,39 @@ def test_missing_mirror_is_said_with_how_to_set_it() -> None:
     with pytest.raises(InputError, match="RDO_EL_MIRROR is not set") as caught:
         resolved(platform(), {})
     assert "export RDO_EL_MIRROR=" in (caught.value.hint or "")
+
+
+SCHEMA = re.compile(r"/usr/share/[^/]+/[^/]*-schema\.yaml")
+
+
+def with_schema(folder: Path, content: bytes) -> Path:
+    write_repository(
+        folder,
+        {"openstack-nova-common": [], "bash": []},
+        {
+            "openstack-nova-common": ["/usr/bin/nova-manage", "/usr/share/nova/nova-schema.yaml"],
+            "bash": ["/usr/bin/bash"],
+        },
+        {"openstack-nova-common": sha256_bytes(content)},
+    )
+    (folder / "openstack-nova-common.rpm").write_bytes(content)
+    return folder
+
+
+def test_packages_are_found_by_their_files_and_checked_when_they_are_had(tmp_path: Path) -> None:
+    folder = with_schema(tmp_path / "r", b"a package")
+    (found,) = packages_with(str(folder), SCHEMA)
+    assert found.files == ("/usr/share/nova/nova-schema.yaml",)
+    assert fetch_package(str(folder), found, tmp_path).read_bytes() == b"a package"
+    (folder / "openstack-nova-common.rpm").write_bytes(b"another")
+    with pytest.raises(RdoError, match="not what its metadata say"):
+        fetch_package(str(folder), found, tmp_path)
+
+
+def test_a_repository_that_nobody_reaches_is_told_apart_from_a_broken_one(tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="can't be reached from here"):
+        packages_with("http://127.0.0.1:9/r", SCHEMA)
+    folder = with_schema(tmp_path / "r", b"a package")
+    next((folder / "repodata").glob("*-filelists.xml*")).write_bytes(b"")
+    with pytest.raises(RdoError, match="can't be read"):
+        packages_with(str(folder), SCHEMA)
