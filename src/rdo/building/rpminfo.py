@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache as once
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from rdo.common.rpmlibrary import createrepo
 _OPERATORS = {"EQ": "=", "LT": "<", "GT": ">", "LE": "<=", "GE": ">="}
 
 
-@once
 class RpmInfo(Value):
     """One binary or source RPM.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 
+@cache
 def createrepo() -> Any:
     """Return the module ``createrepo_c``; nothing in the configuration it is given matters here."""
     before = os.environ.get("RPM_CONFIGDIR")
