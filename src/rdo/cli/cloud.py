@@ -42,7 +42,7 @@ _Host = Annotated[
 _Name = Annotated[str, typer.Option("--name", help="Name of a cloud without a file.")]
 _With = Annotated[
     list[str] | None,
-    typer.Option("--with", help="Of a cloud without a file: a further service: swift, barbican, heat."),
+    typer.Option("--with", help="Without a file: a further service: swift, barbican, ironic, heat."),
 ]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
 _AnswerFile = Annotated[

@@ -26,7 +26,7 @@ hosts:
 #   address: 192.0.2.11
 #   roles: [compute]
 
-# services: [keystone, glance, placement, neutron, nova, cinder, horizon]   # and swift, barbican, heat
+# services: [keystone, glance, placement, neutron, nova, cinder, horizon] # and swift, barbican, ironic, heat
 
 # external:                       # the network of floating IPs
 #   name: public

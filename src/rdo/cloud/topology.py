@@ -27,13 +27,23 @@ class Role(StrEnum):
 
 
 Service = Literal[
-    "keystone", "glance", "placement", "neutron", "nova", "cinder", "swift", "barbican", "heat", "horizon"
+    "keystone",
+    "glance",
+    "placement",
+    "neutron",
+    "nova",
+    "cinder",
+    "swift",
+    "barbican",
+    "ironic",
+    "heat",
+    "horizon",
 ]
 
 #: In the order in which they are put up; each needs some of those before it.
 SERVICES: tuple[Service, ...] = get_args(Service)
 #: Those that a cloud has only where it says so.
-FURTHER: tuple[Service, ...] = ("swift", "barbican", "heat")
+FURTHER: tuple[Service, ...] = ("swift", "barbican", "ironic", "heat")
 CORE: tuple[Service, ...] = tuple(service for service in SERVICES if service not in FURTHER)
 
 #: What each service can't be without.
@@ -46,6 +56,7 @@ NEEDS: Mapping[Service, tuple[Service, ...]] = {
     "cinder": ("keystone", "glance"),
     "swift": ("keystone",),
     "barbican": ("keystone",),
+    "ironic": ("keystone",),
     "heat": ("keystone",),
     "horizon": ("keystone", "glance", "nova", "neutron"),
 }

@@ -19,7 +19,7 @@ from rdo.cloud.pki import Authority
 from rdo.cloud.plan import Config, File, Objects, Packages, Plan, Script, Service, Stage
 from rdo.cloud.roles import plans
 from rdo.cloud.roles.rabbitmq import password_hash
-from rdo.cloud.topology import Cloud, Host, PlatformNames, Repository, Role, Site
+from rdo.cloud.topology import CORE, Cloud, Host, PlatformNames, Repository, Role, Site
 from rdo.common.errors import InputError
 
 Make = Callable[..., list[Plan]]
@@ -193,6 +193,27 @@ def test_further_services_are_there_where_they_are_asked_for(make: Make, tmp_pat
     assert options(again, "heat")["DEFAULT"]["auth_encryption_key"] == heat["auth_encryption_key"]
     assert options(again, "barbican")["simple_crypto_plugin"]["kek"] == key
     assert options(again, "heat")["DEFAULT"]["transport_url"] != heat["transport_url"]
+
+
+def test_ironic_stands_alone_or_beside_the_network(make: Make) -> None:
+    (alone,) = make(services=("keystone", "ironic"))
+    services = {step.id: step for step in alone.steps if isinstance(step, Service)}
+    # its unit runs on where the conductor itself does not
+    assert services["ironic-conductor"].ready is not None
+    assert {"ironic-boot-site", "ironic-configuration"} <= {*services["httpd"].restart_after}
+    found = options(alone, "ironic")
+    assert found["DEFAULT"]["enabled_network_interfaces"] == "noop"
+    assert found["deploy"]["http_url"] == "http://192.0.2.10:8088"
+    assert not {"neutron", "nova", "glance", "cinder"} & found.keys()
+    rules = next(step for step in alone.steps if step.id == "firewall-rules")
+    assert isinstance(rules, File)
+    assert "6385, 8088" in rules.content.get_secret_value()
+    (beside,) = make(services=(*CORE, "ironic"))
+    found = options(beside, "ironic")
+    assert found["DEFAULT"]["default_network_interface"] == "flat"
+    assert found["neutron"]["username"] == "ironic"
+    (usual,) = make()
+    assert not [step.id for step in usual.steps if step.id.startswith("ironic")]
 
 
 def test_swift_keeps_objects_on_the_storage_host(make: Make, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from typing import Any
 from urllib.parse import quote
 
 import openstack
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
 from openstack import exceptions
 
 PREFIX = "rdo-verify-"
@@ -125,6 +127,16 @@ class Verification:
             auth=auth,
             cacert=self.admin.config.config.get("cacert"),
             region_name=self.admin.config.get_region_name(),
+        )
+
+    def _system(self) -> Any:
+        """Return a connection of the administrator of the whole cloud, rather than of a project."""
+        given = self.admin.config.get_auth_args()
+        names = ("auth_url", "username", "password", "user_domain_name")
+        plugin = Password(**{name: given[name] for name in names}, system_scope="all")
+        verify = self.admin.config.config.get("cacert") or True
+        return openstack.connection.Connection(
+            session=Session(auth=plugin, verify=verify), region_name=self.admin.config.get_region_name()
         )
 
     def image(self) -> str:
@@ -443,6 +455,31 @@ class Verification:
             exceptions.raise_from_response(store.delete(f"/{self.prefix}"))
         return f"{len(wanted) // 1024} KiB read back; {said}"
 
+    def baremetal(self) -> str:
+        """A node without a machine is enrolled, looked at by a conductor, hidden from others, removed."""
+        self.need("account")
+        system = self._system().baremetal
+        drivers = {row.name: row.hosts for row in system.drivers()}
+        if not any(drivers.values()):
+            raise RuntimeError("no conductor has registered")
+        if "redfish" not in drivers:
+            return f"not enrolled, since redfish is none of {', '.join(drivers)}"
+        # an address for documentation (RFC 5737), where nobody answers
+        address = {"redfish_address": "https://192.0.2.2", "redfish_system_id": "/redfish/v1/Systems/1"}
+        login = {"redfish_username": self.prefix, "redfish_password": self.password}
+        node = system.create_node(name=self.prefix, driver="redfish", driver_info={**address, **login})
+        try:
+            # a conductor looks at it for that
+            judged = system.validate_node(node, required=None)
+            if not judged["power"].result:
+                raise RuntimeError(f"power: {judged['power'].reason}")
+            if system.get_node(node.id).driver_info["redfish_password"] == self.password:
+                raise RuntimeError("the API shows the password of the machine's controller")
+            said = self.refused("baremetal", f"/v1/nodes/{node.id}")
+        finally:
+            system.delete_node(node)
+        return f"{', '.join(sorted(drivers))}; {said}"
+
     def stack(self) -> str:
         """A stack of a random text and a network, made, changed and removed."""
         self.need("account")
@@ -565,6 +602,8 @@ class Verification:
             checks.append(("objects", "Object kept and read back", self.objects))
         if "barbican" in services:
             checks.append(("secret", "Secret kept and read back", self.secret))
+        if "ironic" in services:
+            checks.append(("baremetal", "Bare metal: node enrolled", self.baremetal))
         if "heat" in services:
             checks.append(("stack", "Stack made, changed, removed", self.stack))
         if "neutron" in services:

@@ -29,6 +29,7 @@ CATALOG: dict[Name, tuple[str, str, str]] = {
     "cinder": ("block-storage", "OpenStack Block Storage service", "/v3"),
     "swift": ("object-store", "OpenStack Object Storage service", "/v1/AUTH_%(tenant_id)s"),
     "barbican": ("key-manager", "OpenStack Key Manager service", ""),
+    "ironic": ("baremetal", "OpenStack Bare Metal service", ""),
     "heat": ("orchestration", "OpenStack Orchestration service", "/v1/%(tenant_id)s"),
 }
 

@@ -20,6 +20,7 @@ DATABASES: dict[Name, tuple[str, ...]] = {
     "nova": ("nova", "nova_api", "nova_cell0"),
     "cinder": ("cinder",),
     "barbican": ("barbican",),
+    "ironic": ("ironic",),
     "heat": ("heat",),
     "horizon": (),
 }

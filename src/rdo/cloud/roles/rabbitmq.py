@@ -14,7 +14,7 @@ from rdo.cloud.plan import AnyStep, File, Service
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
 from rdo.cloud.topology import Service as Name
 
-USERS: tuple[Name, ...] = ("nova", "neutron", "cinder", "heat")
+USERS: tuple[Name, ...] = ("nova", "neutron", "cinder", "ironic", "heat")
 _DEFINITIONS = "/etc/rabbitmq/rdo-definitions.json"
 
 

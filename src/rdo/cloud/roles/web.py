@@ -31,6 +31,8 @@ SITES: Mapping[Name, tuple[tuple[str, str | None, int], ...]] = {
     "cinder": (("cinder", "/usr/share/cinder/wsgi-cinder.conf", 8776),),
     "swift": (("swift-proxy", None, 8080),),
     "barbican": (("barbican-api", "/usr/share/barbican/wsgi-barbican-api.conf", 9311),),
+    # what machines boot from is a site besides, which no API answers at
+    "ironic": (("ironic-api", "/usr/share/ironic/wsgi-ironic-api.conf", 6385),),
     "heat": (
         ("heat-api", "/usr/share/heat/wsgi-heat-api.conf", 8004),
         ("heat-api-cfn", "/usr/share/heat/wsgi-heat-api-cfn.conf", HEAT_CFN),
@@ -108,6 +110,8 @@ def identity(node: Node) -> Iterator[AnyStep]:
         if not node.has(service):
             continue
         causes += [f"{site}-site" for site, _, _ in sites]
+        if service == "ironic":
+            causes.append("ironic-boot-site")
         # what runs outside of httpd starts by itself
         if all(file is not None for _, file, _ in sites):
             causes += [f"{service}-packages", f"{service}-configuration"]

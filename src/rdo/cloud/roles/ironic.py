@@ -1,0 +1,89 @@
+"""Ironic: the API in httpd, the conductor on the controller, what machines boot from over plain HTTP.
+
+Kinds of hardware and of booting are upstream's defaults (IPMI and Redfish). The images of Ironic's agent, and
+a network that machines boot from, are the operator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from rdo.cloud.plan import AnyStep, File, Stage
+from rdo.cloud.roles import mariadb, web
+from rdo.cloud.roles.node import Node, Options, merged
+
+#: Where machines get kernels and disks; their firmware knows no authority of ours, so it is without TLS.
+BOOT_PORT = 8088
+_BOOT = "/var/lib/ironic/httpboot"
+_CONDUCTOR = "openstack-ironic-conductor"
+
+
+def steps(node: Node) -> Iterator[AnyStep]:
+    """Yield the steps of a controller."""
+    if not (node.has("ironic") and node.is_controller):
+        return
+    yield node.packages("ironic", "openstack-ironic-api", _CONDUCTOR, "python3-ironicclient")
+    yield node.config("ironic", _options(node))
+    yield mariadb.schema("ironic", "openstack-ironic-common", "runuser -u ironic -- ironic-dbsync upgrade\n")
+    yield _boot_site(node)
+    causes = ("ironic-packages", "ironic-configuration")
+    daemon = node.daemon(_CONDUCTOR, Stage.SERVICES, group=_CONDUCTOR, restart_after=causes)
+    # its unit runs on while its processes end again and again
+    yield daemon.model_copy(update={"ready": _registered(node)})
+
+
+def _options(node: Node) -> Options:
+    networked = node.has("neutron")
+    others = ("service_catalog", *(one for one in ("glance", "neutron", "nova", "cinder") if node.has(one)))
+    return merged(
+        node.database("ironic"),
+        node.token_check("ironic"),
+        node.messaging("ironic"),
+        {
+            "DEFAULT": {
+                "host": node.host.name,
+                "my_ip": str(node.host.address),
+                "enabled_network_interfaces": "flat,noop" if networked else "noop",
+                "default_network_interface": "flat" if networked else "noop",
+                # Nova's account acts for all projects
+                "rbac_service_role_elevated_access": "true",
+            },
+            "api": {"public_endpoint": node.site.url(web.port("ironic"))},
+            "deploy": {
+                "http_url": f"http://{node.site.controller}:{BOOT_PORT}",
+                "http_root": _BOOT,
+            },
+        },
+        {section: node.account("ironic") for section in others},
+    )
+
+
+def _registered(node: Node) -> SecretStr:
+    """Return a script that succeeds when the conductor has reported within the last minute."""
+    there = "online = 1 AND TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP()) < 60"
+    query = f"SELECT COUNT(*) FROM ironic.conductors WHERE hostname = '{node.host.name}' AND {there}"
+    return SecretStr(f'test "$(mariadb -NBe "{query}")" = 1')
+
+
+def _boot_site(node: Node) -> File:
+    return File(
+        id="ironic-boot-site",
+        title="Site ironic-boot in httpd",
+        stage=Stage.CONFIGURATION,
+        group="httpd",
+        path=f"{node.names.httpd_confdir}/rdo-ironic-boot.conf",
+        content=SecretStr(
+            "# Written by `rdo cloud`; it is written anew when that runs again.\n"
+            f"Listen {BOOT_PORT}\n<VirtualHost *:{BOOT_PORT}>\n"
+            "    # the firmware of machines knows no authority of ours\n"
+            "    SSLEngine off\n"
+            f'    DocumentRoot "{_BOOT}"\n'
+            f'    <Directory "{_BOOT}">\n'
+            "        Options FollowSymLinks\n"
+            "        Require all granted\n"
+            "    </Directory>\n"
+            "</VirtualHost>\n"
+        ),
+    )
