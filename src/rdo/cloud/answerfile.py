@@ -29,15 +29,16 @@ _WANTED: Mapping[Service, str] = {
     "nova": "CONFIG_NOVA_INSTALL",
     "cinder": "CONFIG_CINDER_INSTALL",
     "swift": "CONFIG_SWIFT_INSTALL",
+    "ironic": "CONFIG_IRONIC_INSTALL",
     "heat": "CONFIG_HEAT_INSTALL",
     "horizon": "CONFIG_HORIZON_INSTALL",
 }
 #: those of them that Packstack leaves out by default
-_UNASKED = ("heat",)
+_UNASKED = ("ironic", "heat")
 #: what Packstack installs beside them; on by its own default or not
 _ELSEWHERE = {
     **dict.fromkeys(("CEILOMETER", "AODH"), "y"),
-    **dict.fromkeys(("MANILA", "SAHARA", "MAGNUM", "TROVE", "IRONIC", "PANKO"), "n"),
+    **dict.fromkeys(("MANILA", "SAHARA", "MAGNUM", "TROVE", "PANKO"), "n"),
 }
 #: key -> name of the password here
 _PASSWORDS: Mapping[str, str] = {
@@ -50,7 +51,7 @@ _PASSWORDS: Mapping[str, str] = {
     "CONFIG_SWIFT_KS_PW": "swift_service",
     **{
         f"CONFIG_{service.upper()}_{short}_PW": f"{service}_{name}"
-        for service in ("glance", "nova", "neutron", "cinder", "heat")
+        for service in ("glance", "nova", "neutron", "cinder", "ironic", "heat")
         for short, name in (("DB", "database"), ("KS", "service"))
     },
 }
@@ -309,6 +310,8 @@ def _remarks(file: _File) -> list[str]:
         if (name := key.removeprefix("CONFIG_").removesuffix("_INSTALL")) in _ELSEWHERE:
             if file.yes(key, _ELSEWHERE[name]):
                 found.append(f"{file.path}:{line}: {name.capitalize()} is not installed; it has no role here")
+        elif key == _WANTED["ironic"] and value == "y":
+            found.append(f"{file.path}:{line}: Ironic has its API and conductor; Nova does not use it here")
         elif key not in _UNDERSTOOD and value not in _NOTHING and not _FACT.search(value):
             found.append(f"{file.path}:{line}: {key} has no meaning here")
     return found

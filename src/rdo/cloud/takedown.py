@@ -29,6 +29,7 @@ _DATA = (
     "/var/lib/ceph/mgr/ceph-*",
     "/var/lib/ceph/osd/ceph-*",
     "/var/lib/glance/images",
+    "/var/lib/ironic",
     "/var/lib/nova/instances",
     "/var/lib/nova/.ssh",
     "/var/lib/ovn/*.db",

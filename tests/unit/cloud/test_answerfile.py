@@ -190,6 +190,17 @@ def test_heat_comes_with_its_passwords(tmp_path: Path) -> None:
     assert "heat" not in read(tmp_path, text.replace("=y", "=n")).cloud.services
 
 
+def test_ironic_comes_without_novas_part(tmp_path: Path) -> None:
+    text = (
+        "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_IRONIC_KS_PW=given\nCONFIG_IRONIC_INSTALL=y\n"
+    )
+    answers = read(tmp_path, text)
+    assert "ironic" in answers.cloud.services
+    assert answers.passwords["ironic_service"].get_secret_value() == "given"
+    assert [remark for remark in answers.remarks if ":4: Ironic has its API" in remark]
+    assert "ironic" not in read(tmp_path, text.replace("=y", "=n")).cloud.services
+
+
 def test_a_service_without_what_it_needs(tmp_path: Path) -> None:
     text = "[general]\nCONFIG_CONTROLLER_HOST=192.0.2.10\nCONFIG_GLANCE_INSTALL=n\n"
     found = wrong(

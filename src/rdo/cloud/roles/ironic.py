@@ -47,8 +47,6 @@ def _options(node: Node) -> Options:
                 "my_ip": str(node.host.address),
                 "enabled_network_interfaces": "flat,noop" if networked else "noop",
                 "default_network_interface": "flat" if networked else "noop",
-                # Nova's account acts for all projects
-                "rbac_service_role_elevated_access": "true",
             },
             "api": {"public_endpoint": node.site.url(web.port("ironic"))},
             "deploy": {
