@@ -464,6 +464,8 @@ class Verification:
             raise RuntimeError("no conductor has registered")
         if "redfish" not in drivers:
             return f"not enrolled, since redfish is none of {', '.join(drivers)}"
+        for left in [node for node in system.nodes() if (node.name or "").startswith(PREFIX)]:
+            system.delete_node(left)
         # an address for documentation (RFC 5737), where nobody answers
         address = {"redfish_address": "https://192.0.2.2", "redfish_system_id": "/redfish/v1/Systems/1"}
         login = {"redfish_username": self.prefix, "redfish_password": self.password}

@@ -17,6 +17,12 @@ rdo_bad=
 for unit in {units}; do
     case $(systemctl show --property=ActiveState --value "$unit") in
     active) ;;
+    # libvirt ends when nobody has asked for a while, as after a long rotation, and its socket starts it again
+    inactive)
+        sockets=$(systemctl show --property=TriggeredBy --value "$unit")
+        [ -n "$sockets" ] && systemctl is-active --quiet $sockets || rdo_bad="$rdo_bad $unit"
+        continue
+        ;;
     *) rdo_bad="$rdo_bad $unit"; continue ;;
     esac
     [ "$(systemctl show --property=NRestarts --value "$unit")" != 0 ] || continue
