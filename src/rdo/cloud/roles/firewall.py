@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Script, Service
-from rdo.cloud.roles import ceph, ironic, swift, web
+from rdo.cloud.roles import ceph, swift, web
 from rdo.cloud.roles.node import Node
 from rdo.cloud.topology import Role
 
@@ -87,8 +87,7 @@ def public(node: Node) -> list[str]:
         found.add(_CONSOLE)
     if node.has("horizon"):
         found |= {80, 443}
-    if node.has("ironic"):
-        found.add(ironic.BOOT_PORT)
+    found |= {port for service, sites in web.FURTHER_SITES.items() if node.has(service) for _, port in sites}
     return [str(port) for port in sorted(found)]
 
 

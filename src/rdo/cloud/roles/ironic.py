@@ -14,8 +14,6 @@ from rdo.cloud.plan import AnyStep, File, Stage
 from rdo.cloud.roles import mariadb, web
 from rdo.cloud.roles.node import Node, Options, merged
 
-#: Where machines get kernels and disks; their firmware knows no authority of ours, so it is without TLS.
-BOOT_PORT = 8088
 _BOOT = "/var/lib/ironic/httpboot"
 _CONDUCTOR = "openstack-ironic-conductor"
 
@@ -50,7 +48,7 @@ def _options(node: Node) -> Options:
             },
             "api": {"public_endpoint": node.site.url(web.port("ironic"))},
             "deploy": {
-                "http_url": f"http://{node.site.controller}:{BOOT_PORT}",
+                "http_url": f"http://{node.site.controller}:{web.IRONIC_BOOT}",
                 "http_root": _BOOT,
             },
         },
@@ -66,22 +64,17 @@ def _registered(node: Node) -> SecretStr:
 
 
 def _boot_site(node: Node) -> File:
-    return File(
-        id="ironic-boot-site",
-        title="Site ironic-boot in httpd",
-        stage=Stage.CONFIGURATION,
-        group="httpd",
-        path=f"{node.names.httpd_confdir}/rdo-ironic-boot.conf",
-        content=SecretStr(
-            "# Written by `rdo cloud`; it is written anew when that runs again.\n"
-            f"Listen {BOOT_PORT}\n<VirtualHost *:{BOOT_PORT}>\n"
-            "    # the firmware of machines knows no authority of ours\n"
-            "    SSLEngine off\n"
-            f'    DocumentRoot "{_BOOT}"\n'
-            f'    <Directory "{_BOOT}">\n'
-            "        Options FollowSymLinks\n"
-            "        Require all granted\n"
-            "    </Directory>\n"
-            "</VirtualHost>\n"
-        ),
+    port = web.IRONIC_BOOT
+    return web.written_site(
+        node,
+        "ironic-boot",
+        f"Listen {port}\n<VirtualHost *:{port}>\n"
+        "    # the firmware of machines knows no authority of ours\n"
+        "    SSLEngine off\n"
+        f'    DocumentRoot "{_BOOT}"\n'
+        f'    <Directory "{_BOOT}">\n'
+        "        Options FollowSymLinks\n"
+        "        Require all granted\n"
+        "    </Directory>\n"
+        "</VirtualHost>\n",
     )

@@ -255,22 +255,16 @@ def _expirer() -> Options:
 def _site(node: Node) -> File:
     port = web.port("swift")
     inside = f"http://127.0.0.1:{_INSIDE}/"
-    return File(
-        id="swift-proxy-site",
-        title="Site swift-proxy in httpd",
-        stage=Stage.CONFIGURATION,
-        group="httpd",
-        path=f"{node.names.httpd_confdir}/rdo-swift-proxy.conf",
-        content=SecretStr(
-            "# Written by `rdo cloud`; it is written anew when that runs again.\n"
-            f"Listen {port}\n<VirtualHost *:{port}>\n"
-            "    # an object's name is its sender's: neither slashes nor escapes in it are looked at here\n"
-            "    AllowEncodedSlashes NoDecode\n"
-            "    # Swift says itself how large an object may be\n"
-            "    LimitRequestBody 0\n"
-            f"    ProxyPass / {inside} nocanon timeout=300 retry=0\n"
-            f"    ProxyPassReverse / http://{node.site.controller}:{port}/\n"
-            "    ProxyPreserveHost On\n"
-            "</VirtualHost>\n"
-        ),
+    return web.written_site(
+        node,
+        "swift-proxy",
+        f"Listen {port}\n<VirtualHost *:{port}>\n"
+        "    # an object's name is its sender's: neither slashes nor escapes in it are looked at here\n"
+        "    AllowEncodedSlashes NoDecode\n"
+        "    # Swift says itself how large an object may be\n"
+        "    LimitRequestBody 0\n"
+        f"    ProxyPass / {inside} nocanon timeout=300 retry=0\n"
+        f"    ProxyPassReverse / http://{node.site.controller}:{port}/\n"
+        "    ProxyPreserveHost On\n"
+        "</VirtualHost>\n",
     )

@@ -15,6 +15,8 @@ from rdo.cloud.topology import Service as Name
 METADATA = 8775
 #: Heat's API in the manner of CloudFormation, through which machines say that they are done
 HEAT_CFN = 8000
+#: What Ironic's machines boot from, without TLS: their firmware knows no authority of ours
+IRONIC_BOOT = 8088
 
 _MODULES = " && ".join(f"grep -q {name}_module <<<$rdo_all" for name in ("ssl", "proxy_http"))
 
@@ -31,7 +33,6 @@ SITES: Mapping[Name, tuple[tuple[str, str | None, int], ...]] = {
     "cinder": (("cinder", "/usr/share/cinder/wsgi-cinder.conf", 8776),),
     "swift": (("swift-proxy", None, 8080),),
     "barbican": (("barbican-api", "/usr/share/barbican/wsgi-barbican-api.conf", 9311),),
-    # what machines boot from is a site besides, which no API answers at
     "ironic": (("ironic-api", "/usr/share/ironic/wsgi-ironic-api.conf", 6385),),
     "heat": (
         ("heat-api", "/usr/share/heat/wsgi-heat-api.conf", 8004),
@@ -40,6 +41,9 @@ SITES: Mapping[Name, tuple[tuple[str, str | None, int], ...]] = {
     # its package has it in httpd's folder already
     "horizon": (),
 }
+
+#: service -> (site, port), of what is no API; its role writes the site
+FURTHER_SITES: Mapping[Name, tuple[tuple[str, int], ...]] = {"ironic": (("ironic-boot", IRONIC_BOOT),)}
 
 
 def port(service: Name) -> int:
@@ -101,6 +105,18 @@ def _site(node: Node, name: str, file: str) -> Script:
     )
 
 
+def written_site(node: Node, name: str, content: str) -> File:
+    """Return the step of a site that no package has; its service's role says what is in it."""
+    return File(
+        id=f"{name}-site",
+        title=f"Site {name} in httpd",
+        stage=Stage.CONFIGURATION,
+        group="httpd",
+        path=f"{node.names.httpd_confdir}/rdo-{name}.conf",
+        content=SecretStr(f"# Written by `rdo cloud`; it is written anew when that runs again.\n{content}"),
+    )
+
+
 def identity(node: Node) -> Iterator[AnyStep]:
     """Yield the start of httpd, once all that it reads is there."""
     if not node.is_controller:
@@ -110,8 +126,7 @@ def identity(node: Node) -> Iterator[AnyStep]:
         if not node.has(service):
             continue
         causes += [f"{site}-site" for site, _, _ in sites]
-        if service == "ironic":
-            causes.append("ironic-boot-site")
+        causes += [f"{site}-site" for site, _ in FURTHER_SITES.get(service, ())]
         # what runs outside of httpd starts by itself
         if all(file is not None for _, file, _ in sites):
             causes += [f"{service}-packages", f"{service}-configuration"]
