@@ -83,6 +83,12 @@ class Installation:
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 
+    def on_host(self, host: str, script: str, *, status: int = 0, timeout: float = 600) -> str:
+        """Run a script on a test host as root and return what it printed."""
+        done = self.rdo("host", "shell", host, "--", "bash", "-c", script, timeout=timeout)
+        assert done.returncode == status, f"exit {done.returncode} of\n{script}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
     def start(self, *arguments: str) -> Running:
         """Start the command; what it says goes to a file."""
         messages = self.home / "messages"

@@ -108,11 +108,8 @@ class World:
 
     def on_host(self, script: str, *, status: int = 0, timeout: float = 600) -> str:
         """Run a script on the host as root and return what it printed."""
-        done = self.installation.rdo(
-            "host", "shell", HOST, "--", "bash", "-euo", "pipefail", "-c", script, timeout=timeout
-        )
-        assert done.returncode == status, f"exit {done.returncode} of\n{script}\n{done.stdout}{done.stderr}"
-        return done.stdout.strip()
+        strict = f"set -euo pipefail\n{script}"
+        return self.installation.on_host(HOST, strict, status=status, timeout=timeout)
 
     def follow(self, chapter: str) -> None:
         """Do what a chapter says, each block in a shell of its own, as who comes back to the page has one."""

@@ -20,6 +20,7 @@ from rdo.cloud.testhosts.network import Network
 from rdo.cloud.testhosts.processes import ProcessIdentity
 from rdo.common.paths import Paths
 from tests.installation import Installation, Running, eventually, shared_cache
+from tests.system.clouds import KnownCloud, changed_steps
 
 # On a machine with an empty cache all packages of the seven services are built first.
 pytestmark = pytest.mark.timeout(3600)
@@ -29,52 +30,11 @@ _DONE = re.compile(r"^cloud: (?P<title>.+) \(\d+\.\d s\)$", re.MULTILINE)
 
 
 @dataclass
-class World:
-    """An installation with a cloud on one test host."""
+class World(KnownCloud):
+    """A cloud on one test host, at first."""
 
-    installation: Installation
     report: dict[str, Any]
     faults: list[str]
-
-    def on_host(self, script: str, host: str = NAME) -> str:
-        """Run a script on a host as root and return what it printed."""
-        done = self.installation.rdo("host", "shell", host, "--", "bash", "-c", script)
-        assert done.returncode == 0, f"exit {done.returncode} of {script}\n{done.stdout}{done.stderr}"
-        return done.stdout.strip()
-
-    def up(self, cloud: str | Path = NAME) -> dict[str, set[str]]:
-        """Run ``rdo cloud up`` and return the steps that changed something, by host."""
-        return _changed(self.installation.json("cloud", "up", str(cloud)))
-
-    def starts(self, host: str = NAME) -> dict[str, str]:
-        """Return when each service that runs was started, in microseconds since boot."""
-        names = "systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1"
-        shown = self.on_host(f"for u in $({names}); do echo $u $(systemctl show -P {_START} $u); done", host)
-        found = dict(line.split() for line in shown.splitlines())
-        # what is there for a moment, or for who looks
-        return {unit: when for unit, when in found.items() if not unit.startswith(("user@", "session-"))}
-
-    def restarted(self, before: dict[str, str], host: str = NAME) -> set[str]:
-        """Return the services that were started or stopped since."""
-        now = self.starts(host)
-        return {unit for unit in {*now, *before} if now.get(unit) != before.get(unit)}
-
-    def described(self) -> dict[str, Any]:
-        """Return the cloud's topology as it is kept."""
-        kept = self.installation.state / "clouds" / NAME / "cloud.json"
-        value: dict[str, Any] = json.loads(kept.read_text())
-        return value
-
-
-_START = "ActiveEnterTimestampMonotonic"
-
-
-def _changed(report: dict[str, Any]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for step in report["steps"]:
-        if step["changed"]:
-            found.setdefault(step["host"], set()).add(step["id"])
-    return found
 
 
 def _steps_done(running: Running) -> list[str]:
@@ -120,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         assert NAME in said
         done = installation.rdo("cloud", "up", NAME, "--json", timeout=1200)
         assert done.returncode == 0, f"{faults}\n{done.stdout}\n{done.stderr}"
-        yield World(installation, json.loads(done.stdout), faults)
+        yield World(installation, NAME, json.loads(done.stdout), faults)
     finally:
         installation.rdo("host", "destroy", "--all", "--yes")
 
@@ -131,7 +91,7 @@ def test_second_up_changes_and_restarts_nothing(world: World) -> None:
     assert world.up() == {}, world.faults
     assert world.restarted(starts) == set()
     planned = world.installation.json("cloud", "plan", NAME)
-    assert _changed(planned) == {}
+    assert changed_steps(planned) == {}
     assert len(planned["steps"]) > 100
     assert world.on_host("systemctl is-system-running") == "running"
 
@@ -152,7 +112,7 @@ def test_an_option_of_the_operator_restarts_what_reads_it_and_nothing_else(
     changed |= {"neutron-rpc-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker"}
     changed |= {"neutron-ovn-metadata-agent", "cinder-scheduler", "cinder-volume"}
     planned = world.installation.json("cloud", "plan", str(file))
-    assert changed == _changed(planned)[NAME]
+    assert changed == changed_steps(planned)[NAME]
     assert "debug = true" in json.dumps(planned)
     assert world.restarted(starts) == set(), "a plan touches nothing"
     assert world.up(file)[NAME] == changed
@@ -163,10 +123,9 @@ def test_an_option_of_the_operator_restarts_what_reads_it_and_nothing_else(
 
 
 def test_secrets_are_nowhere_to_be_read(world: World) -> None:
-    folder = world.installation.state / "clouds" / NAME
-    secrets: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    secrets = world.secrets()
     assert len(secrets) > 15
-    texts = {str(log): log.read_text() for log in (folder / "logs").iterdir()}
+    texts = {str(log): log.read_text() for log in (world.folder / "logs").iterdir()}
     assert texts
     texts["the journal"] = world.on_host("journalctl --no-pager -o export")
     texts["the plan"] = world.installation.rdo("cloud", "plan", NAME).stdout
@@ -220,12 +179,11 @@ def machine(world: World) -> Iterator[str]:
 def test_a_browser_shows_the_dashboard_and_a_machine_in_it(
     world: World, machine: str, tmp_path: Path
 ) -> None:
-    folder = world.installation.state / "clouds" / NAME
     picture = tmp_path / "instances.png"
     job = {
         "site": f"https://{world.described()['hosts'][0]['address']}/dashboard",
-        "password": json.loads((folder / "passwords.json").read_text())["admin"],
-        "authority": str(folder / "pki/ca.crt"),
+        "password": world.secrets()["admin"],
+        "authority": str(world.folder / "pki/ca.crt"),
         "machine": machine,
         "picture": str(picture),
     }
@@ -257,23 +215,20 @@ def test_a_browser_shows_the_dashboard_and_a_machine_in_it(
 def test_a_host_joins_and_the_others_are_only_told(world: World) -> None:
     starts = world.starts()
     added = world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
-    changed = _changed(added)
+    changed = changed_steps(added)
     told = {"names", "nova-hosts", "firewall-rules", "firewall"}
     assert {step for step in changed[NAME] if not step.startswith("migration-")} == told
     assert "nova-compute" in changed[SECOND]
     assert world.restarted(starts) == set()
     # what put up the first host does not forget the second
     again = ("cloud", "up", "--allinone", "--on-test-host", "--name", NAME)
-    assert _changed(world.installation.json(*again)) == {}
+    assert changed_steps(world.installation.json(*again)) == {}
     assert [host["name"] for host in world.described()["hosts"]] == [NAME, SECOND]
 
 
 def test_it_does_what_clouds_are_for(world: World) -> None:
-    done = world.installation.rdo("cloud", "verify", NAME, "--json", timeout=1200)
-    checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert {name: check for name, check in checks.items() if not check["ok"]} == {}
-    assert {"server", "metadata", "ping", "ssh", "elsewhere", "migration", "live", "refusal"} <= checks.keys()
-    assert done.returncode == 0
+    checks = world.verified()
+    assert {"server", "metadata", "ping", "ssh", "elsewhere", "migration", "live", "refusal"} <= checks
 
 
 @pytest.mark.long
@@ -292,20 +247,18 @@ def test_tempest_finds_nothing_wrong_and_leaves_nothing(world: World) -> None:
     kept = {file.name: file.read_bytes() for file in Path(found["folder"]).iterdir()}
     assert {"results.json", "junit.xml", "tempest.subunit", "tempest.conf", "tempest.log.gz"} <= kept.keys()
     kept["tempest.log.gz"] = gzip.decompress(kept["tempest.log.gz"])
-    folder = world.installation.state / "clouds" / NAME
-    secrets: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    secrets = world.secrets()
     assert [n for n, value in secrets.items() for text in kept.values() if value.encode() in text] == []
     assert world.on_host("ls -d /var/lib/rdo-tempest || true") == ""
 
 
 def test_passwords_and_certificates_are_made_anew(world: World) -> None:
-    folder = world.installation.state / "clouds" / NAME
-    old: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    old = world.secrets()
     done = world.installation.rdo(
         "cloud", "rotate", NAME, "--passwords", "--certificates", "--yes", timeout=1200
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    new: dict[str, str] = json.loads((folder / "passwords.json").read_text())
+    new = world.secrets()
     changed = {name for name, value in old.items() if new[name] != value}
     assert changed == {name for name in old if not name.startswith("ceph_")}
     for host in (NAME, SECOND):

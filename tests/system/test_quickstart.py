@@ -60,9 +60,7 @@ class World:
 
     def on_host(self, script: str, *, status: int = 0) -> str:
         """Run a script on the host as root and return what it printed."""
-        done = self.installation.rdo("host", "shell", HOST, "--", "bash", "-c", script)
-        assert done.returncode == status, f"exit {done.returncode} of {script}\n{done.stdout}{done.stderr}"
-        return done.stdout.strip()
+        return self.installation.on_host(HOST, script, status=status)
 
     def python_on_host(self, program: str, value: object) -> Any:
         """Run a Python program on the host that reads JSON and writes JSON."""

@@ -44,6 +44,10 @@ _With = Annotated[
     list[str] | None,
     typer.Option("--with", help="Without a file: a further service: swift, barbican, ironic, heat."),
 ]
+_Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Without a file: this service instead of the usual ones, and what it needs."),
+]
 _Release = Annotated[str | None, typer.Option("--release", help="The series; the newest by default.")]
 _AnswerFile = Annotated[
     Path | None, typer.Option("--answer-file", help="Instead of a cloud's file: one of Packstack's.")
@@ -115,6 +119,7 @@ def up(
     host: _Host = None,
     name: _Name = "demo",
     further: _With = None,
+    only: _Only = None,
     repository: _Repository = None,
     answer_file: _AnswerFile = None,
     release: _Release = None,
@@ -129,6 +134,7 @@ def up(
         rdo cloud up --allinone --on-test-host
         rdo cloud up --on-test-host --nodes 3 --name trio
         rdo cloud up --allinone --on-test-host --with heat --with barbican
+        rdo cloud up --allinone --on-test-host --only swift --name objects
         rdo cloud up cloud.yaml
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
@@ -145,17 +151,19 @@ def up(
     if answer_file is not None:
         if cloud is not None or allinone or on_test_host or host is not None or nodes != 1:
             raise InputError("An answer file says where the cloud is; it goes without another cloud's.")
-        if further:
-            raise InputError("An answer file says which services the cloud has; --with goes without one.")
+        if further or only:
+            raise InputError(
+                "An answer file says which services the cloud has; --with and --only go without one."
+            )
         remember(paths, _from_answers(paths, answer_file, name, repository))
         cloud = name
     if cloud is None and not (allinone or on_test_host):
         raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
     if cloud is not None and (allinone or on_test_host):
         raise InputError("A file says where the cloud is; --allinone and --on-test-host go without one.")
-    services = simple.with_further(further) if further else ()
-    if further and cloud is not None:
-        raise InputError("A cloud's file says which services it has; --with goes without one.")
+    services = simple.chosen_services(further=further or (), only=only or ())
+    if services and cloud is not None:
+        raise InputError("A cloud's file says which services it has; --with and --only go without one.")
     if on_test_host:
         hosts.require_root()
         distribution, series, base = base_of(paths, release, "debian13")

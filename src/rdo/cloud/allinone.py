@@ -11,7 +11,7 @@ from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
-from rdo.cloud.topology import CORE, FURTHER, LOCAL, SERVICES, Cloud, Host, Role, Service
+from rdo.cloud.topology import CORE, FURTHER, LOCAL, NEEDS, SERVICES, Cloud, Host, Role, Service
 from rdo.common.errors import InputError, UnknownNameError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -22,15 +22,25 @@ from rdo.distribution.models import Platform, Release
 _TUNNEL, _EXTERNAL = "eth1", "eth2"
 
 
-def with_further(names: Sequence[str]) -> tuple[Service, ...]:
-    """Return the usual services and further ones.
+def chosen_services(*, further: Sequence[str] = (), only: Sequence[str] = ()) -> tuple[Service, ...]:
+    """Return the services of a cloud without a file; empty where nothing was chosen.
 
-    :raises InputError: there is no such further service
+    :param further: beside the usual ones
+    :param only: instead of the usual ones, with what they can't be without
+    :raises InputError: there is no such service, or both were given
     """
-    known: Sequence[str] = FURTHER
-    if wrong := sorted({name for name in names if name not in known}):
-        raise InputError(f"{', '.join(wrong)}: no further service.", hint=f"There are {', '.join(FURTHER)}.")
-    return tuple(one for one in SERVICES if one in CORE or one in names)
+    if further and only:
+        raise InputError("--with adds to the usual services, --only replaces them; one is enough.")
+    known: Sequence[str] = SERVICES if only else FURTHER
+    if wrong := sorted({*further, *only} - {*known}):
+        what = "service" if only else "further service"
+        raise InputError(f"{', '.join(wrong)}: no {what}.", hint=f"There are {', '.join(known)}.")
+    if further:
+        return tuple(one for one in SERVICES if one in CORE or one in further)
+    wanted = {one for one in SERVICES if one in only}
+    while needed := {need for one in wanted for need in NEEDS[one]} - wanted:
+        wanted |= needed
+    return tuple(one for one in SERVICES if one in wanted)
 
 
 def on_host(

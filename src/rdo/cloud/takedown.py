@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import HostActions, on_every_host, units_of
@@ -94,6 +95,7 @@ def script_of(plan: Plan, *, data: bool) -> str:
     # rpm keeps a copy of a package's configuration that the plan had written
     written = [path for step in plan.steps if (path := _path(step))]
     lines += [f"rm -f {shlex.quote(path)}.rpmsave" for path in written]
+    lines += [f"rmdir {shlex.quote(str(folder))} 2>/dev/null || true" for folder in _folders(plan)]
     if data:
         lines.append(f"rm -rf {' '.join(_DATA)}")
     lines.append("systemctl daemon-reload")
@@ -113,6 +115,12 @@ def _paths(plan: Plan) -> Sequence[str]:
     return [
         path for step in reversed(plan.steps) if (path := _path(step)) and step.id not in REPOSITORY_FILES
     ]
+
+
+def _folders(plan: Plan) -> list[PurePosixPath]:
+    """Return the folders of services' configuration, inner ones first; they go if nothing is in them."""
+    inner = {PurePosixPath(step.path).parent for step in plan.steps if isinstance(step, Config)}
+    return [*sorted(inner), *sorted({folder.parent for folder in inner})]
 
 
 def _path(step: AnyStep) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rdo.cloud.allinone import compute_at, on_host, with_compute
+from rdo.cloud.allinone import chosen_services, compute_at, on_host, with_compute
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.leaving import without
@@ -19,7 +19,7 @@ from rdo.cloud.plan import Plan, Target
 from rdo.cloud.preflight import judge
 from rdo.cloud.roles import plans
 from rdo.cloud.takedown import removals, script_of
-from rdo.cloud.topology import Cloud, Host, Repository, Role, Site
+from rdo.cloud.topology import CORE, Cloud, Host, Repository, Role, Site
 from rdo.common.errors import InputError
 
 ONE = Host(name="one", address=ip_address("192.0.2.10"))
@@ -81,6 +81,22 @@ def test_without_an_address_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) 
     assert (str(here.address), here.ssh) == ("192.0.2.9", "local")
     with pytest.raises(InputError, match=r"root@host\.example"):
         on_host("one", "root@host.example", None)
+
+
+def test_services_of_a_cloud_without_a_file() -> None:
+    assert chosen_services() == ()
+    added = chosen_services(further=("heat", "swift"))
+    assert set(added) == {*CORE, "heat", "swift"}
+    assert chosen_services(only=("swift",)) == ("keystone", "swift")
+    everything_nova_needs = ("keystone", "glance", "placement", "neutron", "nova")
+    assert chosen_services(only=("nova", "keystone")) == everything_nova_needs
+    with pytest.raises(InputError, match="no further service") as caught:
+        chosen_services(further=("nova",))
+    assert caught.value.hint == "There are swift, barbican, ironic, heat."
+    with pytest.raises(InputError, match="novum, swifty: no service"):
+        chosen_services(only=("swifty", "novum"))
+    with pytest.raises(InputError, match="one is enough"):
+        chosen_services(further=("heat",), only=("swift",))
 
 
 def test_who_has_left_may_not_come_in_any_more(tmp_path: Path) -> None:
@@ -168,6 +184,9 @@ def test_what_was_put_on_is_taken_off_in_the_other_direction(tmp_path: Path) -> 
     assert "DROP DATABASE" not in script and "/var/lib/ceph" not in script
     # what rpm keeps of a file that a package and the plan both have
     assert script.index("rm -f /etc/dnf/vars/rdoserver.rpmsave") > script.index("dnf -y")
+    # folders that nothing is left in, inner ones first
+    order = [script.index(f"rmdir /etc/nova{inner} ") for inner in ("/nova.conf.d", "")]
+    assert order[0] < order[1]
 
     script = script_of(made.plans[0], data=True)
     done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
