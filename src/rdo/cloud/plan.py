@@ -16,6 +16,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+#: The first line of whatever file a plan writes; INI files, httpd, nft and Python all take it for a comment.
+WRITTEN = "# Written by `rdo cloud`; it is written anew when that runs again."
+
 
 class Part(BaseModel):
     """Base of plans and steps: unknown keys are mistakes, values don't change."""
@@ -94,7 +97,7 @@ class Config(Step):
 
     def as_file(self) -> File:
         """Return the step that writes the file."""
-        lines = ["# Written by `rdo cloud`; it is written anew when that runs again. Other settings go to"]
+        lines = [f"{WRITTEN} Other settings go to"]
         lines += ["# a file of another name in this folder, or to `options` in the cloud's file."]
         for section, options in self.options.items():
             lines += ["", f"[{section}]"]

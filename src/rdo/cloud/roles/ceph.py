@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import Node
 from rdo.cloud.topology import Role, in_url
 
@@ -233,7 +233,7 @@ def _configuration(node: Node) -> str:
     address = in_url(server.address)
     return textwrap.dedent(
         f"""\
-        # Written by `rdo cloud`; it is written anew when that runs again.
+        {WRITTEN}
         [global]
         fsid = {_fsid(node)}
         mon_initial_members = {server.name}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Script, Service
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service
 from rdo.cloud.roles import ceph, swift, web
 from rdo.cloud.roles.node import Node
 from rdo.cloud.topology import Role
@@ -44,7 +44,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         content=SecretStr(
             textwrap.dedent(
                 f"""\
-                # Written by `rdo cloud`; it is written anew when that runs again.
+                {WRITTEN}
                 [Unit]
                 Description=Ports that are for the cloud's own hosts
                 DefaultDependencies=no
@@ -125,7 +125,7 @@ def rules(node: Node) -> str:
     lines = ["iif lo accept", "ct state established,related accept", *accept, *refuse]
     chain = "".join(f"        {line}\n" for line in lines)
     return (
-        "# Written by `rdo cloud`; it is written anew when that runs again.\n"
+        f"{WRITTEN}\n"
         "table inet rdo\ndelete table inet rdo\ntable inet rdo {\n    chain input {\n"
         "        type filter hook input priority filter; policy accept;\n"
         f"{chain}    }}\n}}\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Stage
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Stage
 from rdo.cloud.roles.node import CA, Node
 
 
@@ -44,7 +44,7 @@ def _settings(node: Node) -> str:
         "WEBROOT": "/dashboard/",
         "TIME_ZONE": "UTC",
     }
-    lines = ["# Written by `rdo cloud`; it is written anew when that runs again."]
+    lines = [WRITTEN]
     lines += [f"{name} = {_python(value)}" for name, value in settings.items()]
     lines += [
         "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.memcached.PyMemcacheCache',",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, Database, File, Script, Service, Stage
+from rdo.cloud.plan import WRITTEN, AnyStep, Database, File, Script, Service, Stage
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
 from rdo.cloud.topology import Service as Name
 
@@ -110,7 +110,7 @@ def _configuration(node: Node) -> str:
     # its locks stop any change of the schema for as long.
     return textwrap.dedent(
         f"""\
-        # Written by `rdo cloud`; it is written anew when that runs again.
+        {WRITTEN}
         [mariadbd]
         bind-address = {node.host.address}
         skip-name-resolve

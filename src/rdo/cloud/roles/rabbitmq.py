@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Service
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Service
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
 from rdo.cloud.topology import Service as Name
 
@@ -91,7 +91,7 @@ def _definitions(node: Node, users: list[Name]) -> str:
 def _configuration(node: Node) -> str:
     return textwrap.dedent(
         f"""\
-        # Written by `rdo cloud`; it is written anew when that runs again.
+        {WRITTEN}
         listeners.tcp = none
         listeners.ssl.1 = {node.host.address}:5671
         ssl_options.cacertfile = {CA}

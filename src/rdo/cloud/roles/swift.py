@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles import web
 from rdo.cloud.roles.node import Node, Options, merged, option_text
 from rdo.cloud.topology import Role, in_url
@@ -144,9 +144,7 @@ def _file(node: Node, name: str, file: str, parts: Options, *, title: str) -> Fi
         path=f"{_FOLDER}/{file}",
         group_owner="swift",
         mode="640",
-        content=SecretStr(
-            f"# Written by `rdo cloud`; it is written anew when that runs again.\n{words.getvalue()}"
-        ),
+        content=SecretStr(f"{WRITTEN}\n{words.getvalue()}"),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, File, Script, Service, Stage
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import CERTIFICATE, Node, answers, key_path
 from rdo.cloud.topology import Service as Name
 
@@ -113,7 +113,7 @@ def written_site(node: Node, name: str, content: str) -> File:
         stage=Stage.CONFIGURATION,
         group="httpd",
         path=f"{node.names.httpd_confdir}/rdo-{name}.conf",
-        content=SecretStr(f"# Written by `rdo cloud`; it is written anew when that runs again.\n{content}"),
+        content=SecretStr(f"{WRITTEN}\n{content}"),
     )
 
 
@@ -169,7 +169,7 @@ def _configuration(node: Node) -> str:
     return (
         textwrap.dedent(
             f"""\
-        # Written by `rdo cloud`; it is written anew when that runs again.
+        {WRITTEN}
         # Sites have TLS from here unless they say otherwise.
         ServerName {node.host.name}
         SSLEngine on
