@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,6 +121,10 @@ def up(
     name: _Name = "demo",
     further: _With = None,
     only: _Only = None,
+    passwords: Annotated[
+        Path | None,
+        typer.Option("--passwords", help="File of NAME: PASSWORD; RDO_PASSWORD_<NAME> does it too."),
+    ] = None,
     repository: _Repository = None,
     answer_file: _AnswerFile = None,
     release: _Release = None,
@@ -130,24 +135,30 @@ def up(
 
     An interrupted run is finished by running it again.
 
+    Passwords are made and kept the first time. Those of a file, or of the environment (RDO_PASSWORD_ADMIN),
+    take their place; names are those of the cloud's passwords.json.
+
     Examples:
         rdo cloud up --allinone --on-test-host
         rdo cloud up --on-test-host --nodes 3 --name trio
         rdo cloud up --allinone --on-test-host --with heat --with barbican
         rdo cloud up --allinone --on-test-host --only swift --name objects
         rdo cloud up cloud.yaml
+        rdo cloud up cloud.yaml --passwords passwords.yaml
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
     """
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
     from rdo.cloud.deployment import remember
+    from rdo.cloud.given import passwords as given_passwords
     from rdo.cloud.testhosts import hosts
     from rdo.cloud.topology import CORE
     from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
+    given = given_passwords(passwords, os.environ)
     if answer_file is not None:
         if cloud is not None or allinone or on_test_host or host is not None or nodes != 1:
             raise InputError("An answer file says where the cloud is; it goes without another cloud's.")
@@ -175,7 +186,7 @@ def up(
     elif allinone:
         remember(paths, simple.on_host(name, host, repository, services=services or CORE))
         cloud = name
-    deployment = deployment_of(cloud, release)
+    deployment = deployment_of(cloud, release, given=given)
     remember(paths, deployment.site.cloud)
     print_report(
         apply_plans(deployment, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed"

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rdo.cloud.deployment import Deployment
+    from rdo.cloud.given import Given
     from rdo.cloud.plan import ApplyReport, StepResult
     from rdo.cloud.topology import Cloud
     from rdo.common.paths import Paths
@@ -27,15 +30,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")]
 
 
-def deployment_of(name: str | None, release: str | None, *, all_run: bool = True) -> Deployment:
-    """Return the plans of the cloud that an operator has named."""
+def deployment_of(
+    name: str | None,
+    release: str | None,
+    *,
+    all_run: bool = True,
+    given: Mapping[str, Given] | None = None,
+) -> Deployment:
+    """Return the plans of the cloud that an operator has named; ``given`` are passwords of theirs."""
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
-    return describe(paths, cloud_named(paths, name), release, all_run=all_run)
+    return describe(paths, cloud_named(paths, name), release, all_run=all_run, given=given)
 
 
-def describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bool = True) -> Deployment:
+def describe(
+    paths: Paths,
+    described: Cloud,
+    release: str | None,
+    *,
+    all_run: bool = True,
+    given: Mapping[str, Given] | None = None,
+) -> Deployment:
     """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
     from rdo.cloud import deployment, repositorykey
 
@@ -43,7 +59,9 @@ def describe(paths: Paths, described: Cloud, release: str | None, *, all_run: bo
     if (told := repositorykey.ensure(paths, described, platform.name, series.series)) is not None:
         print(told, file=sys.stderr)
     known = deployment.test_hosts_of(paths, described)
-    return deployment.describe(paths, described, series, platform, test_hosts=known, all_run=all_run)
+    return deployment.describe(
+        paths, described, series, platform, test_hosts=known, all_run=all_run, given=given
+    )
 
 
 def base_of(

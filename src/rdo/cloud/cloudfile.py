@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rdo.cloud.repositorykey import is_fingerprint
 from rdo.cloud.topology import Cloud
 from rdo.distribution.yamlfile import read_yaml, validate
 
@@ -40,6 +41,11 @@ hosts:
 #   volumes: rbd                  # or lvm, nfs
 #   disks: rbd                    # or local
 #   size: 8                       # GiB for the small Ceph on the host with the role storage
+#   cluster:                      # instead of it: a Ceph that is there already
+#     fsid: 11111111-2222-3333-4444-555555555555
+#     monitors: [192.0.2.50]
+#     keyrings: ceph              # folder with ceph.client.glance.keyring, and of cinder and nova
+#     pools: {images: images, volumes: volumes, disks: vms}
 
 # datapath: kernel                # or userspace, where the kernel has no openvswitch
 # virtualization: auto            # kvm where it works, or else qemu
@@ -54,8 +60,16 @@ hosts:
 
 
 def read_cloud(path: Path) -> Cloud:
-    """Read an operator's file.
+    """Read an operator's file; files that it names are looked for beside it.
 
     :raises DataError: all mistakes in it, each with its line
     """
-    return validate(read_yaml(path), Cloud)
+    cloud = validate(read_yaml(path), Cloud)
+    folder = path.resolve().parent
+    changed: dict[str, object] = {}
+    if cloud.repository_key is not None and not is_fingerprint(cloud.repository_key):
+        changed["repository_key"] = str(folder / cloud.repository_key)
+    if (cluster := cloud.storage.cluster) is not None:
+        found = cluster.model_copy(update={"keyrings": folder / cluster.keyrings})
+        changed["storage"] = cloud.storage.model_copy(update={"cluster": found})
+    return cloud.model_copy(update=changed)

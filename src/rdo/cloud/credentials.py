@@ -18,18 +18,39 @@ class Credentials:
 
     A name that is asked for the first time gets 32 hexadecimal digits from the system's random source, which
     are on disk before they are returned.
+
+    :param given: what an operator says instead of what is kept; it is kept when :meth:`keep` is called
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, given: Mapping[str, SecretStr] | None = None) -> None:
         self.path = path
+        self.unused = dict(given or {})
+        """What was given and not asked for yet."""
+        self._given = dict(self.unused)
 
     def __getitem__(self, name: str) -> SecretStr:
+        if name in self._given:
+            self.unused.pop(name, None)
+            return self._given[name]
         with locked(self.path.with_suffix(".lock")):
             known = self._read()
             if name not in known:
                 known[name] = secrets.token_hex(16)
                 write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
         return SecretStr(known[name])
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._given or name in self._read()
+
+    def keep(self) -> None:
+        """Keep what was given; the next ``up`` puts it in force."""
+        given = {name: value.get_secret_value() for name, value in self._given.items()}
+        with locked(self.path.with_suffix(".lock")):
+            known = self._read()
+            if given.items() <= known.items():
+                return
+            text = json.dumps({**known, **given}, indent=1, sort_keys=True) + "\n"
+            write_atomically(self.path, text, mode=0o600)
 
     def renew(self) -> list[str]:
         """Make all passwords anew, and return their names; the next ``up`` puts them in force.
@@ -55,13 +76,17 @@ class Credentials:
 
     def names(self) -> list[str]:
         """Return the names of what :meth:`renew` makes anew."""
-        return sorted(
-            name for name in self._read() if not (name.startswith("ceph_") or name.endswith("_encryption"))
-        )
+        return sorted(name for name in self._read() if not name.startswith("ceph_key_") and not _stays(name))
+
+    def replacing(self) -> list[str]:
+        """Return the names of what is given, differs from what is kept, and can't take its place."""
+        known = self._read()
+        given = {name: value.get_secret_value() for name, value in self._given.items()}
+        return sorted(n for n, value in given.items() if _stays(n) and known.get(n, value) != value)
 
     def values(self) -> list[str]:
         """Return all passwords that there are by now."""
-        return sorted(self._read().values())
+        return sorted({*self._read().values(), *(value.get_secret_value() for value in self._given.values())})
 
     def _read(self) -> dict[str, str]:
         try:
@@ -75,3 +100,8 @@ class Credentials:
         if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
             raise InputError(f"{self.path}: it should be one JSON object of texts.")
         return known
+
+
+def _stays(name: str) -> bool:
+    """Tell whether something that is there can't be read any more with another secret of this name."""
+    return name.endswith("_encryption") or (name.startswith("ceph_") and not name.startswith("ceph_key_"))

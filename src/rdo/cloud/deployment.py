@@ -14,6 +14,7 @@ from pathlib import Path
 from rdo.cloud import repositorykey
 from rdo.cloud.apply import apply
 from rdo.cloud.credentials import Credentials
+from rdo.cloud.given import Given, ceph_keys
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import ApplyReport, Plan, StepResult, Target
 from rdo.cloud.roles import plans
@@ -105,11 +106,13 @@ def describe(
     *,
     test_hosts: Mapping[str, TestHost] | None = None,
     all_run: bool = True,
+    given: Mapping[str, Given] | None = None,
 ) -> Deployment:
     """Work out the plans of a cloud; its passwords and certificates are made where there are none yet.
 
     :param test_hosts: those of its hosts that are test hosts, by name
     :param all_run: what is to be done needs all of them
+    :param given: passwords that take the place of those that are kept
     :raises InputError: a test host doesn't run, there is no repository, or the passwords are unusable
     """
     known = test_hosts or {}
@@ -142,9 +145,13 @@ def describe(
         names=names_of(platform),
     )
     folder = paths.clouds / cloud.name
-    credentials = Credentials(folder / "passwords.json")
+    kept = Credentials(folder / "passwords.json")
+    brought = {**ceph_keys(cloud, kept), **(given or {})}
+    credentials = Credentials(kept.path, {name: one.value for name, one in brought.items()})
     authority = Authority(folder / "pki")
     made = plans(site, credentials, authority)
+    _check_given(credentials, brought)
+    credentials.keep()
     return Deployment(
         site=site,
         credentials=credentials,
@@ -154,6 +161,19 @@ def describe(
         authority=authority,
         certificates={host.name: authority.host(host.name, host.address).ends for host in cloud.hosts},
     )
+
+
+def _check_given(credentials: Credentials, brought: Mapping[str, Given]) -> None:
+    """Refuse secrets that nothing asks for, or that would lock what is there already."""
+    wrong = [f"{brought[name].where}: this cloud has no password {name}." for name in credentials.unused]
+    wrong += [
+        f"{brought[name].where}: {name} is there already; with another one, what is kept can't be read."
+        for name in credentials.replacing()
+    ]
+    if wrong:
+        raise InputError(
+            "\n".join(sorted(wrong)), hint="Names are those in passwords.json, as admin or nova_database."
+        )
 
 
 def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Target:

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from rdo.cloud.deployment import Deployment
-from rdo.cloud.plan import Target
+from rdo.cloud.plan import WRITTEN, Target
 from rdo.cloud.roles import firewall
 from rdo.cloud.roles.node import Node
 from rdo.cloud.ssh import run_on
@@ -34,6 +34,7 @@ echo "platform|$ID|${VERSION_ID%%.*}|$ID_LIKE"
 echo "time|$(date +%s.%N)"
 echo "memory|$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)"
 echo "disk|$(df --output=avail -BG /var/lib | tail -1 | tr -dc 0-9)"
+test ! -e /etc/ceph/ceph.conf || echo "ceph|$(head -n 1 /etc/ceph/ceph.conf)"
 echo "marked|$(test -e /etc/pki/rdo/host.crt && echo yes)"
 ss -Hltnp | awk '{print "port|" $4 "|" $6}'
 """
@@ -92,8 +93,13 @@ def judge(deployment: Deployment, host: Host, said: str, *, began: float, ended:
     # what is there already has its room
     if facts["marked"][0] == "yes":
         return wrong
+    conf = facts.get("ceph", [WRITTEN])
+    if deployment.site.cloud.uses_ceph and "|".join(conf) != WRITTEN:
+        wrong.append(
+            f"{host.name} has an /etc/ceph/ceph.conf of others, which the cloud's would take the place of."
+        )
     room = _DISK
-    if Role.STORAGE in host.roles and deployment.site.cloud.uses_ceph:
+    if Role.STORAGE in host.roles and deployment.site.cloud.makes_ceph:
         room += deployment.site.cloud.storage.size
     if (disk := int(facts["disk"][0])) < room:
         wrong.append(f"{host.name} has {disk} GiB left below /var/lib; {room} are needed.")

@@ -34,7 +34,7 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
     if cloud.repository is None:
         return None
     place, wanted = kept(paths, cloud), cloud.repository_key
-    file = Path(wanted) if wanted is not None and not _is_fingerprint(wanted) else None
+    file = Path(wanted) if wanted is not None and not is_fingerprint(wanted) else None
     if file is not None:
         try:
             text = file.read_text()
@@ -100,7 +100,8 @@ def _compare(fingerprint: str, wanted: str | None, where: str) -> None:
         )
 
 
-def _is_fingerprint(text: str) -> bool:
+def is_fingerprint(text: str) -> bool:
+    """Tell whether a cloud's ``repository_key`` is a fingerprint, and no file."""
     return len(_plain(text)) in (40, 64) and all(c in "0123456789abcdef" for c in _plain(text))
 
 

@@ -14,6 +14,7 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import HostActions, on_every_host, units_of
 from rdo.cloud.operations import sql_text
 from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Plan, Script
+from rdo.cloud.roles.ceph import MONITOR_STORE
 from rdo.cloud.roles.repository import REPOSITORY_FILES
 
 _MACHINES = """
@@ -25,10 +26,6 @@ done
 _DATA = (
     "/etc/keystone/fernet-keys",
     "/etc/keystone/credential-keys",
-    "/etc/ceph/ceph.client.admin.keyring",
-    "/var/lib/ceph/mon/ceph-*",
-    "/var/lib/ceph/mgr/ceph-*",
-    "/var/lib/ceph/osd/ceph-*",
     "/var/lib/glance/images",
     "/var/lib/ironic",
     "/var/lib/nova/instances",
@@ -38,6 +35,13 @@ _DATA = (
     "/srv/node/*",
     "/var/lib/rdo-cloud",
     "/var/cache/rdo-cloud",
+)
+#: The same of a small Ceph; a cluster that is there already is not ours to touch.
+_CEPH_DATA = (
+    "/etc/ceph/ceph.client.admin.keyring",
+    "/var/lib/ceph/mon/ceph-*",
+    "/var/lib/ceph/mgr/ceph-*",
+    "/var/lib/ceph/osd/ceph-*",
 )
 # On hosts whose platform is no RPM distribution a name of EL's stands for what is no package of ours.
 _PACKAGES = """
@@ -56,7 +60,7 @@ def removals(deployment: Deployment, *, data: bool) -> list[HostActions]:
         actions.append("remove all packages that came from RDO's repository")
         if data:
             actions += [f"drop the database {step.name}" for step in _databases(plan)]
-            actions += [f"remove {path}, if it is there" for path in _DATA]
+            actions += [f"remove {path}, if it is there" for path in _data(plan)]
         found.append(HostActions(host=plan.host, actions=tuple(actions)))
     return found
 
@@ -97,9 +101,14 @@ def script_of(plan: Plan, *, data: bool) -> str:
     lines += [f"rm -f {shlex.quote(path)}.rpmsave" for path in written]
     lines += [f"rmdir {shlex.quote(str(folder))} 2>/dev/null || true" for folder in _folders(plan)]
     if data:
-        lines.append(f"rm -rf {' '.join(_DATA)}")
+        lines.append(f"rm -rf {' '.join(_data(plan))}")
     lines.append("systemctl daemon-reload")
     return "\n".join(lines) + "\n"
+
+
+def _data(plan: Plan) -> tuple[str, ...]:
+    small_ceph = any(step.id == MONITOR_STORE for step in plan.steps)
+    return (*_DATA, *_CEPH_DATA) if small_ceph else _DATA
 
 
 def _undone(plan: Plan) -> list[Script]:

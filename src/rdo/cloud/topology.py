@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from pathlib import Path
 from typing import Literal, get_args
+from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 
@@ -144,6 +146,23 @@ class External(Part):
         return self
 
 
+class Pools(Part):
+    """How the pools of a Ceph cluster are called."""
+
+    images: str = Field(default="images", min_length=1)
+    volumes: str = Field(default="volumes", min_length=1)
+    disks: str = Field(default="vms", min_length=1)
+
+
+class Cluster(Part):
+    """A Ceph cluster that is there already. Its monitors speak the protocol of version 2, at port 3300."""
+
+    fsid: UUID
+    monitors: tuple[IPv4Address | IPv6Address, ...] = Field(min_length=1)
+    keyrings: Path = Field(description="folder with ceph.client.NAME.keyring of glance, cinder and nova")
+    pools: Pools = Pools()
+
+
 class Storage(Part):
     """Where images, volumes and the disks of virtual machines are."""
 
@@ -151,6 +170,7 @@ class Storage(Part):
     volumes: Literal["rbd", "lvm", "nfs"] = "rbd"
     disks: Literal["local", "rbd"] = "rbd"
     size: int = Field(default=8, ge=1, description="GiB that the small Ceph takes of its host's disk")
+    cluster: Cluster | None = Field(default=None, description="an existing Ceph; a small one is made without")
     nfs_share: str | None = Field(default=None, description="server:/path, for volumes on NFS")
     volume_group: str = Field(default="cinder-volumes", description="for volumes on LVM")
 
@@ -163,6 +183,8 @@ class Storage(Part):
     def _complete(self) -> Storage:
         if (self.volumes == "nfs") != (self.nfs_share is not None):
             raise ValueError("nfs_share goes with `volumes: nfs`, and that with it")
+        if self.cluster is not None and not self.ceph:
+            raise ValueError("cluster goes with rbd for images, volumes or disks")
         return self
 
 
@@ -222,7 +244,7 @@ class Cloud(Part):
             wrong.append("no host has the role compute")
         if "neutron" in self.services and not self.having(Role.NETWORK):
             wrong.append("no host has the role network")
-        if self.uses_ceph and len(self.having(Role.STORAGE)) != 1:
+        if self.makes_ceph and len(self.having(Role.STORAGE)) != 1:
             wrong.append("one host must have the role storage, for the small Ceph")
         elif "swift" in self.services and len(self.having(Role.STORAGE)) != 1:
             wrong.append("one host must have the role storage, for Swift's objects")
@@ -248,9 +270,19 @@ class Cloud(Part):
     @property
     def uses_ceph(self) -> bool:
         """Whether a service that is here keeps something in Ceph."""
+        return bool(self.ceph_users)
+
+    @property
+    def makes_ceph(self) -> bool:
+        """Whether that is a small Ceph of the cloud's own."""
+        return self.uses_ceph and self.storage.cluster is None
+
+    @property
+    def ceph_users(self) -> list[Service]:
+        """The services that keep something in Ceph."""
         storage = self.storage
         kept = {"glance": storage.images, "cinder": storage.volumes, "nova": storage.disks}
-        return any(kept.get(service) == "rbd" for service in self.services)
+        return [service for service in self.services if kept.get(service) == "rbd"]
 
 
 class Site(Part):

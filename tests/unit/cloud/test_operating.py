@@ -15,7 +15,7 @@ from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.leaving import without
 from rdo.cloud.pki import Authority
-from rdo.cloud.plan import Plan, Target
+from rdo.cloud.plan import WRITTEN, Plan, Target
 from rdo.cloud.preflight import judge
 from rdo.cloud.roles import plans
 from rdo.cloud.takedown import removals, script_of
@@ -156,6 +156,8 @@ port|0.0.0.0:22|users:(("sshd",pid=1,fd=3))
             HEALTHY + 'port|*:443|users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))\nport|[::1]:3306|\n',
             ["port 443 is taken by nginx", "port 3306 is taken by another program"],
         ),
+        (HEALTHY + f"ceph|{WRITTEN}\n", []),
+        (HEALTHY + "ceph|# a | b\n", ["/etc/ceph/ceph.conf of others"]),
         # the cloud is there already: what listens and fills the disk is its own
         (HEALTHY.replace("marked|", "marked|yes").replace("disk|100", "disk|1") + "port|*:443|\n", []),
     ],

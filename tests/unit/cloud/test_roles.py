@@ -19,6 +19,7 @@ from rdo.cloud.pki import Authority
 from rdo.cloud.plan import Config, File, Objects, Packages, Plan, Script, Service, Stage
 from rdo.cloud.roles import plans
 from rdo.cloud.roles.rabbitmq import password_hash
+from rdo.cloud.takedown import script_of
 from rdo.cloud.topology import CORE, Cloud, Host, PlatformNames, Repository, Role, Site
 from rdo.common.errors import InputError
 
@@ -327,6 +328,38 @@ def test_storage(make: Make, images: str, volumes: str) -> None:
     assert options(plan, "glance")["glance_store"]["default_backend"] == images
     assert options(plan, "cinder")["DEFAULT"]["enabled_backends"] == volumes
     assert ("nfs-shares" in {step.id for step in plan.steps}) == (volumes == "nfs")
+
+
+def test_a_ceph_that_is_there_is_used_and_left_alone(make: Make, tmp_path: Path) -> None:
+    keys = {f"ceph_key_{client}": f"KEY+OF/{client}==" for client in ("glance", "cinder", "nova")}
+    (tmp_path / "passwords.json").write_text(json.dumps(keys))
+    cluster = {
+        "fsid": "4b5c8c0a-ff60-454b-a1b4-9747aa737d19",
+        "monitors": ["192.0.2.50", "2001:db8::5"],
+        "keyrings": "/nowhere",
+        "pools": {"images": "cloud-images"},
+    }
+    front = host("a", 10, Role.CONTROLLER, Role.NETWORK)
+    plans = make(front, host("b", 11, Role.COMPUTE), storage={"cluster": cluster})
+    steps = [{step.id: step for step in plan.steps} for plan in plans]
+    conf = steps[0]["ceph-configuration"]
+    assert isinstance(conf, File)
+    assert "mon_host = [v2:192.0.2.50:3300],[v2:[2001:db8::5]:3300]\n" in conf.content.get_secret_value()
+    assert not {
+        name for one in steps for name in one if name.startswith(("ceph-mon", "ceph-osd", "ceph-pool"))
+    }
+    there = [{name for name in one if name.endswith("-reached")} for one in steps]
+    assert there == [{"ceph-glance-reached", "ceph-cinder-reached"}, {"ceph-nova-reached"}]
+    keyring = steps[1]["ceph-nova-keyring"]
+    assert isinstance(keyring, File)
+    assert keyring.content.get_secret_value() == "[client.nova]\n\tkey = KEY+OF/nova==\n"
+    assert options(plans[0], "glance")["rbd"]["rbd_store_pool"] == "cloud-images"
+    assert options(plans[1], "nova")["libvirt"]["images_rbd_pool"] == "vms"
+    rules = steps[0]["firewall-rules"]
+    assert isinstance(rules, File) and "3300" not in rules.content.get_secret_value()
+    for plan in plans:
+        assert "/var/lib/ceph" not in script_of(plan, data=True)
+        assert "ceph.client.admin" not in script_of(plan, data=True)
 
 
 @pytest.mark.parametrize("password", ["0" * 31 + "1", 'it\'s "a" $HOME %41 \\ #: @/{x} ü'])

@@ -13,6 +13,7 @@ from rdo.cloud.topology import CORE, Cloud, Role
 from rdo.common.errors import DataError
 
 ONE = {"name": "one", "address": "192.0.2.10"}
+CLUSTER = {"fsid": "4b5c8c0a-ff60-454b-a1b4-9747aa737d19", "monitors": ["192.0.2.50"], "keyrings": "keys"}
 TWO = {"name": "two", "address": "192.0.2.11", "roles": ["compute"]}
 
 
@@ -38,8 +39,9 @@ def test_the_example_s_comments_are_the_defaults(tmp_path: Path) -> None:
     said = []
     for line in EXAMPLE.splitlines():
         text = line.removeprefix("# ") if line.startswith("# ") and not line.startswith("# A cloud") else line
+        in_cluster = text.startswith(("  cluster", "    fsid", "    monitors", "    keyrings", "    pools"))
         skip = ("series:", "repository", "- name: compute1", "  address: 192.0.2.11", "  roles: [compute]")
-        if not text.startswith((*skip, "options", "  nova", "    DEFAULT", "      debug")):
+        if not in_cluster and not text.startswith((*skip, "options", "  nova", "    DEFAULT", "      debug")):
             said.append(text)
     path = tmp_path / "cloud.yaml"
     path.write_text("\n".join(said))
@@ -60,6 +62,11 @@ def test_the_example_s_comments_are_the_defaults(tmp_path: Path) -> None:
         ({"external": {"first": "203.0.113.9", "last": "203.0.113.2"}}, ["comes after last"]),
         ({"external": {"first": "203.0.113.1"}}, ["the gateway 203.0.113.1 is among the floating IPs"]),
         ({"storage": {"volumes": "nfs"}}, ["nfs_share goes with"]),
+        ({"storage": {"cluster": {"fsid": "x", "monitors": []}}}, ["fsid", "monitors", "keyrings"]),
+        (
+            {"storage": {"images": "file", "volumes": "lvm", "disks": "local", "cluster": CLUSTER}},
+            ["cluster goes with rbd"],
+        ),
         ({"hosts": [ONE | {"address": "192.0.2.300"}]}, ["address"]),
         (
             {

@@ -1,11 +1,13 @@
-"""A small Ceph on one host: a monitor, a manager and one OSD in a file, and its clients' keys.
+"""Clients of Ceph, and a small one on one host: a monitor, a manager and one OSD in a file.
 
-It is for clouds of a few hosts that have no Ceph yet; it keeps one copy of everything.
+The small one is for clouds of a few hosts that have no Ceph yet; it keeps one copy of everything. Where the
+cloud's file says a cluster that is there already, pools, accounts and keys are its own.
 """
 
 from __future__ import annotations
 
 import base64
+import shlex
 import struct
 import textwrap
 import uuid
@@ -15,13 +17,18 @@ from pydantic import SecretStr
 
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import Node
-from rdo.cloud.topology import Role, in_url
+from rdo.cloud.topology import Cluster, Pools, Role, in_url
 
-#: service -> its pool
-POOLS = {"glance": "images", "cinder": "volumes", "nova": "vms"}
 CONFIG = "/etc/ceph/ceph.conf"
+#: The step that is there where a small Ceph is.
+MONITOR_STORE = "ceph-monitor-store"
 # Where no monitor runs it would try for five minutes.
 _CEPH = "ceph --connect-timeout 5"
+
+
+def given_key(client: str) -> str:
+    """Return the name, among the cloud's passwords, of the key that an existing cluster gave to a client."""
+    return f"ceph_key_{client}"
 
 
 def secret_uuid(node: Node, client: str) -> str:
@@ -34,16 +41,26 @@ def is_client(node: Node) -> bool:
     return node.site.cloud.uses_ceph and (node.is_controller or node.is_compute or is_server(node))
 
 
+def pool(node: Node, service: str) -> str:
+    """Return the pool of what a service keeps in Ceph."""
+    cluster = node.site.cloud.storage.cluster
+    pools = Pools() if cluster is None else cluster.pools
+    return {"glance": pools.images, "cinder": pools.volumes, "nova": pools.disks}[service]
+
+
 def is_server(node: Node) -> bool:
-    """Tell whether Ceph itself is on a host."""
-    return node.site.cloud.uses_ceph and Role.STORAGE in node.host.roles
+    """Tell whether a small Ceph of the cloud's own is on a host."""
+    return node.site.cloud.makes_ceph and Role.STORAGE in node.host.roles
 
 
 def key(node: Node, client: str) -> str:
     """Return a client's key in Ceph's form: type 1 (AES), time of its making, length, 16 bytes; base64.
 
-    Source: Ceph's sources, CryptoKey::encode. Made of the cloud's own secret: no host needs to ask Ceph.
+    Source: Ceph's sources, CryptoKey::encode. Made of the cloud's own secret: no host needs to ask Ceph. A
+    cluster that is there already has given its clients their keys.
     """
+    if node.site.cloud.storage.cluster is not None:
+        return node.secret(given_key(client))
     raw = bytes.fromhex(node.secret(f"ceph_{client}"))
     return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(raw)) + raw).decode()
 
@@ -74,24 +91,34 @@ def steps(node: Node) -> Iterator[AnyStep]:
             mode="640",
             content=SecretStr(f"[client.{client}]\n\tkey = {key(node, client)}\n"),
         )
+        if node.site.cloud.storage.cluster is not None:
+            yield _reached(node, client)
 
 
 def _clients(node: Node) -> list[str]:
     there = {"glance": node.is_controller, "cinder": node.is_controller, "nova": node.is_compute}
-    return [client for client in _users(node) if there[client]]
+    return [client for client in node.site.cloud.ceph_users if there[client]]
 
 
-def _users(node: Node) -> list[str]:
-    """Return the services that keep something in Ceph."""
-    storage = node.site.cloud.storage
-    kept = {"glance": storage.images, "cinder": storage.volumes, "nova": storage.disks}
-    return [service for service in node.site.cloud.services if kept.get(service) == "rbd"]
+def _reached(node: Node, client: str) -> Script:
+    """Return the step that fails, and says why, where a cluster that is there already refuses a client."""
+    place = pool(node, client)
+    look = f"timeout 30 rbd --id {client} ls {shlex.quote(place)}"
+    advice = f"client.{client} can't list the pool {place}: are monitors, fsid, its key and its caps right?"
+    return Script(
+        id=f"ceph-{client}-reached",
+        title=f"Ceph lets {client} in",
+        stage=Stage.CONFIGURATION,
+        group=client,
+        unless=SecretStr(look),
+        script=SecretStr(f"{look} >/dev/null || {{ echo {shlex.quote(advice)} >&2; exit 1; }}"),
+    )
 
 
 def _server(node: Node) -> Iterator[AnyStep]:
     host = node.host.name
     yield Script(
-        id="ceph-monitor-store",
+        id=MONITOR_STORE,
         title="Ceph's monitor",
         group="ceph",
         unless=SecretStr(f"test -e /var/lib/ceph/mon/ceph-{host}/done"),
@@ -155,19 +182,19 @@ def _server(node: Node) -> Iterator[AnyStep]:
 def _pools(node: Node) -> Script:
     # each call of the client costs a third of a second
     make, look = [], ["set -e", f"rdo_pools=$({_CEPH} osd pool ls)", f"rdo_keys=$({_CEPH} auth ls)"]
-    users = _users(node)
+    users = node.site.cloud.ceph_users
     for service in users:
-        pool = POOLS[service]
+        name = pool(node, service)
         make.append(
-            f"ceph osd pool ls | grep -qx {pool} || "
-            f"{{ ceph osd pool create {pool} 8 8 --size 1 --yes-i-really-mean-it && rbd pool init {pool}; }}"
+            f"ceph osd pool ls | grep -qx {name} || "
+            f"{{ ceph osd pool create {name} 8 8 --size 1 --yes-i-really-mean-it && rbd pool init {name}; }}"
         )
-        look.append(f'grep -qx {pool} <<<"$rdo_pools"')
+        look.append(f'grep -qx {name} <<<"$rdo_pools"')
     for service in users:
-        rights = f"profile rbd pool={POOLS[service]}"
+        rights = f"profile rbd pool={pool(node, service)}"
         if service != "glance" and "glance" in users:
             # volumes and disks are clones of images
-            rights += ", profile rbd-read-only pool=images"
+            rights += f", profile rbd-read-only pool={pool(node, 'glance')}"
         keyring = f"[client.{service}]\\n\\tkey = {key(node, service)}\\n"
         keyring += f'\\tcaps mon = \\"profile rbd\\"\\n\\tcaps osd = \\"{rights}\\"\\n'
         make.append(f'printf "{keyring}" | ceph auth import -i -')
@@ -229,6 +256,28 @@ def _fsid(node: Node) -> str:
 
 
 def _configuration(node: Node) -> str:
+    cluster = node.site.cloud.storage.cluster
+    return _of_small(node) if cluster is None else _of_cluster(cluster)
+
+
+def _of_cluster(cluster: Cluster) -> str:
+    monitors = ",".join(f"[v2:{in_url(address)}:3300]" for address in cluster.monitors)
+    return textwrap.dedent(
+        f"""\
+        {WRITTEN}
+        [global]
+        fsid = {cluster.fsid}
+        mon_host = {monitors}
+        ms_client_mode = secure
+        ms_mon_client_mode = secure
+        [client]
+        log_to_file = false
+        admin_socket =
+        """
+    )
+
+
+def _of_small(node: Node) -> str:
     server = node.site.cloud.having(Role.STORAGE)[0]
     address = in_url(server.address)
     return textwrap.dedent(

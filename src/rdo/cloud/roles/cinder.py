@@ -66,7 +66,7 @@ def _backend(node: Node) -> Options:
                 "rbd": {
                     "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
                     "volume_backend_name": "rbd",
-                    "rbd_pool": ceph.POOLS["cinder"],
+                    "rbd_pool": ceph.pool(node, "cinder"),
                     "rbd_ceph_conf": ceph.CONFIG,
                     "rbd_user": "cinder",
                     "rbd_secret_uuid": ceph.secret_uuid(node, "cinder"),

@@ -23,7 +23,7 @@ def _options(node: Node) -> Options:
         store: Options = {
             "DEFAULT": {"enabled_backends": "rbd:rbd", "show_image_direct_url": "true"},
             "rbd": {
-                "rbd_store_pool": ceph.POOLS["glance"],
+                "rbd_store_pool": ceph.pool(node, "glance"),
                 "rbd_store_user": "glance",
                 "rbd_store_ceph_conf": ceph.CONFIG,
             },

@@ -83,7 +83,9 @@ class Node:
                 f"{self.credentials.path}: {name} has characters that it can't have in a URL.",
                 hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
             )
-        if name.startswith("ceph_") and not re.fullmatch("[0-9a-f]{32}", value):
+        # but for keys that a Ceph of others has made
+        derived = name.startswith("ceph_") and not name.startswith("ceph_key_")
+        if derived and not re.fullmatch("[0-9a-f]{32}", value):
             raise InputError(
                 f"{self.credentials.path}: {name} is not 32 hexadecimal digits.",
                 hint="It is the base of a key; without the entry, one is made.",

@@ -165,7 +165,7 @@ def _compute(node: Node) -> Options:
     if cloud.storage.disks == "rbd":
         libvirt |= {
             "images_type": "rbd",
-            "images_rbd_pool": ceph.POOLS["nova"],
+            "images_rbd_pool": ceph.pool(node, "nova"),
             "images_rbd_ceph_conf": ceph.CONFIG,
             "rbd_user": "nova",
             "rbd_secret_uuid": ceph.secret_uuid(node, "nova"),
