@@ -16,6 +16,7 @@ from rdo.cli.known_clouds import (
     Json,
     apply_plans,
     base_of,
+    cloud_named,
     deployment_of,
     describe,
     file_of,
@@ -138,12 +139,15 @@ def up(
     Passwords are made and kept the first time. Those of a file, or of the environment (RDO_PASSWORD_ADMIN),
     take their place; names are those of the cloud's passwords.json.
 
+    A file with --on-test-host is rehearsed: on test hosts in the place of its own, as NAME-try.
+
     Examples:
         rdo cloud up --allinone --on-test-host
         rdo cloud up --on-test-host --nodes 3 --name trio
         rdo cloud up --allinone --on-test-host --with heat --with barbican
         rdo cloud up --allinone --on-test-host --only swift --name objects
         rdo cloud up cloud.yaml
+        rdo cloud up cloud.yaml --on-test-host
         rdo cloud up cloud.yaml --passwords passwords.yaml
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
@@ -170,19 +174,21 @@ def up(
         cloud = name
     if cloud is None and not (allinone or on_test_host):
         raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
-    if cloud is not None and (allinone or on_test_host):
-        raise InputError("A file says where the cloud is; --allinone and --on-test-host go without one.")
+    if cloud is not None and allinone:
+        raise InputError("A file says where the cloud is; --allinone goes without one.")
     services = simple.chosen_services(further=further or (), only=only or ())
     if services and cloud is not None:
         raise InputError("A cloud's file says which services it has; --with and --only go without one.")
-    if on_test_host:
+    if on_test_host and cloud is not None:
+        cloud = _rehearse(paths, cloud, release)
+    elif on_test_host:
         hosts.require_root()
         distribution, series, base = base_of(paths, release, "debian13")
         with progress() as report:
-            simple.make_test_hosts(
+            made = simple.make_test_hosts(
                 distribution, series, base, paths, report, name=name, nodes=nodes, services=services
             )
-        cloud = name
+        cloud = made.name
     elif allinone:
         remember(paths, simple.on_host(name, host, repository, services=services or CORE))
         cloud = name
@@ -341,6 +347,24 @@ def _versions(found: Status) -> dict[tuple[str, str], list[str]]:
 
 def _word(check: Check) -> str:
     return "works" if check.ok else f"not tried {check.skipped}" if check.skipped else "FAILS"
+
+
+def _rehearse(paths: Paths, cloud: str, release: str | None) -> str:
+    """Make or boot the test hosts for an operator's file, and return the name of that cloud."""
+    from rdo.cli.show import progress
+    from rdo.cloud.allinone import rehearse
+    from rdo.cloud.testhosts import hosts
+    from rdo.common.errors import InputError
+
+    if file_of(cloud) is None:
+        raise InputError(f"{cloud} is there already; --on-test-host goes with a file, or without.")
+    hosts.require_root()
+    described = cloud_named(paths, cloud)
+    distribution, series, base = base_of(paths, release or described.series, "debian13")
+    with progress() as report:
+        made = rehearse(described, f"{described.name}-try", distribution, series, base, paths, report)
+    print(f"{made.name}: {', '.join(f'{h.name} {h.address}' for h in made.hosts)}", file=sys.stderr)
+    return made.name
 
 
 def _from_answers(paths: Paths, file: Path, name: str, repository: str | None) -> Cloud:

@@ -207,31 +207,93 @@ def make_test_hosts(
         service
     """
     if (kept := _kept(paths, name)) is not None:
-        if lacking := sorted(set(services) - set(kept.services)):
-            raise InputError(
-                f"{name} is there without {', '.join(lacking)}, which its hosts were not made for.",
-                hint=f"Another --name, or rdo host destroy {name} first.",
-            )
+        _require_made_for(kept, services)
         hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
         _let_out(paths, kept)
         return kept
     names = [name] if nodes == 1 else [f"{name}{number}" for number in range(1, nodes + 1)]
-    known = {host.name: host for host in hosts.list_hosts(paths)}
-    missing = [one for one in names if one not in known]
-    if missing:
-        # What packages a cloud needs hangs neither on how many hosts it has nor on their addresses.
-        alike = Cloud(
-            name=name,
-            services=services or CORE,
-            hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),),
-        )
-        layers = ensure_cloud_base(distribution, release, platform, paths, progress, alike)
-        hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
-    made = hosts.start(paths, names, progress=progress)
+    # What packages a cloud needs hangs neither on how many hosts it has nor on their addresses.
+    alike = Cloud(
+        name=name,
+        services=services or CORE,
+        hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),),
+    )
+    made = _ensure(names, alike, distribution, release, platform, paths, progress)
     cloud = on_test_hosts(name, made, release.series, services=services or CORE)
     _let_out(paths, cloud)
     remember(paths, cloud)
     return cloud
+
+
+def rehearse(
+    like: Cloud,
+    name: str,
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+) -> Cloud:
+    """Return a cloud on test hosts that is otherwise as an operator's file says; what is missing is made.
+
+    :param like: the file's cloud, whose own hosts are not touched
+    :param name: of the rehearsal, so that nothing that is kept of the real one is mixed up with it
+    :raises InputError: not root, hosts of this platform can't be made, or those that are there lack something
+    """
+    if (kept := _kept(paths, name)) is not None:
+        _require_made_for(kept, like.services)
+    names = [f"{name}-{host.name}" for host in like.hosts]
+    made = _ensure(names, like, distribution, release, platform, paths, progress)
+    cloud = rehearsal(like, name, made, release.series)
+    _let_out(paths, cloud)
+    remember(paths, cloud)
+    return cloud
+
+
+def rehearsal(like: Cloud, name: str, made: Sequence[TestHost], series: str) -> Cloud:
+    """Return a cloud as a file has it, on test hosts in the place of its own ones."""
+    alone = len(made) == 1
+    rows = []
+    for host, own in zip(made, like.hosts, strict=True):
+        changed = {
+            "name": host.name,
+            "address": ip_address(host.address),
+            "ssh": None,
+            "tunnel": _tunnel(host),
+            "tunnel_interface": _TUNNEL,
+            "external_interface": _EXTERNAL if Role.NETWORK in own.roles and not alone else None,
+        }
+        rows.append(own.model_copy(update=changed))
+    ours = {"name": name, "series": series, "platform": made[0].platform, "hosts": tuple(rows)}
+    as_they_are = {"datapath": "userspace", "virtualization": "auto"}
+    return Cloud.model_validate(
+        {**dict(like), **ours, **as_they_are, "repository": None, "repository_key": None}
+    )
+
+
+def _ensure(
+    names: Sequence[str],
+    alike: Cloud,
+    distribution: Distribution,
+    release: Release,
+    platform: Platform,
+    paths: Paths,
+    progress: Progress,
+) -> list[TestHost]:
+    """Make those test hosts that are not there yet, from a base for such a cloud, and boot all of them."""
+    known = {host.name for host in hosts.list_hosts(paths)}
+    if missing := [one for one in names if one not in known]:
+        layers = ensure_cloud_base(distribution, release, platform, paths, progress, alike)
+        hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
+    return list(hosts.start(paths, names, progress=progress))
+
+
+def _require_made_for(kept: Cloud, services: Sequence[Service]) -> None:
+    if lacking := sorted(set(services) - set(kept.services)):
+        raise InputError(
+            f"{kept.name} is there without {', '.join(lacking)}, which its hosts were not made for.",
+            hint=f"Another --name, or rdo host destroy {' '.join(h.name for h in kept.hosts)} first.",
+        )
 
 
 def _kept(paths: Paths, name: str) -> Cloud | None:

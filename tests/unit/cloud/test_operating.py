@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rdo.cloud.allinone import chosen_services, compute_at, on_host, with_compute
+from rdo.cloud.allinone import chosen_services, compute_at, on_host, rehearsal, with_compute
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.leaving import without
@@ -19,6 +19,7 @@ from rdo.cloud.plan import WRITTEN, Plan, Target
 from rdo.cloud.preflight import judge
 from rdo.cloud.roles import plans
 from rdo.cloud.takedown import removals, script_of
+from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import CORE, Cloud, Host, Repository, Role, Site
 from rdo.common.errors import InputError
 
@@ -97,6 +98,35 @@ def test_services_of_a_cloud_without_a_file() -> None:
         chosen_services(only=("swifty", "novum"))
     with pytest.raises(InputError, match="one is enough"):
         chosen_services(further=("heat",), only=("swift",))
+
+
+def test_a_rehearsal_is_as_the_file_says_but_for_its_hosts() -> None:
+    front = Host(
+        name="front", address=ip_address("192.0.2.10"), ssh="op@front.example", roles=tuple(Role)[:2]
+    )
+    back = Host(name="back", address=ip_address("192.0.2.11"), roles=(Role.COMPUTE, Role.STORAGE))
+    like = Cloud(
+        name="prod",
+        hosts=(front, back),
+        repository="http://packages.example",
+        repository_key="0" * 40,
+        virtualization="kvm",
+        region="north",
+        workers=4,
+    )
+    made = [
+        TestHost(f"try-{name}", f"10.0.0.{number}", "debian13", "running", 1, "", Path("ssh"))
+        for number, name in enumerate(("front", "back"), start=5)
+    ]
+    found = rehearsal(like, "try", made, "2026.1")
+    assert (found.name, found.region, found.workers, found.repository) == ("try", "north", 4, None)
+    assert (found.datapath, found.virtualization, found.platform) == ("userspace", "auto", "debian13")
+    assert [(h.name, str(h.address), h.ssh) for h in found.hosts] == [
+        ("try-front", "10.0.0.5", None),
+        ("try-back", "10.0.0.6", None),
+    ]
+    assert [h.roles for h in found.hosts] == [front.roles, back.roles]
+    assert [h.external_interface is None for h in found.hosts] == [Role.NETWORK not in front.roles, True]
 
 
 def test_who_has_left_may_not_come_in_any_more(tmp_path: Path) -> None:
