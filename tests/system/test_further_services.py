@@ -79,6 +79,12 @@ def test_each_does_what_it_is_for(cloud: KnownCloud) -> None:
     _assert_kept(cloud)
 
 
+def test_a_password_that_somebody_has_changed_is_put_right(cloud: KnownCloud) -> None:
+    cloud.on_host(f"{_CLIENT} user set --password other swift")
+    assert cloud.up() == {NAME: {"accounts"}}
+    assert cloud.up() == {}
+
+
 def test_what_is_kept_outlives_new_passwords_and_certificates(cloud: KnownCloud) -> None:
     old = cloud.secrets()
     done = cloud.installation.rdo("cloud", "rotate", NAME, "--passwords", "--certificates", "--yes")

@@ -94,22 +94,20 @@ def plan(
 
     Examples: rdo cloud plan cloud.yaml; rdo cloud plan demo --no-diff
     """
+    from rdo.cloud.apply import Applier
     from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
-    if answer_file is not None:
-        if cloud is not None:
-            raise InputError("A cloud's file and an answer file both say what the cloud is; one is enough.")
-        paths = Paths.from_environment()
-        deployment = describe(paths, _from_answers(paths, answer_file, name, repository), release)
-    else:
-        deployment = deployment_of(cloud, release)
-    print_report(
-        apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud)),
-        as_json,
-        "would change",
-        diff=diff,
-    )
+    if answer_file is not None and cloud is not None:
+        raise InputError("A cloud's file and an answer file both say what the cloud is; one is enough.")
+    with Applier() as applier:
+        if answer_file is not None:
+            paths = Paths.from_environment()
+            deployment = describe(paths, _from_answers(paths, answer_file, name, repository), release)
+        else:
+            deployment = deployment_of(cloud, release)
+        done = apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud), applier=applier)
+    print_report(done, as_json, "would change", diff=diff)
 
 
 @app.command()
@@ -154,6 +152,7 @@ def up(
     """
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
+    from rdo.cloud.apply import Applier
     from rdo.cloud.deployment import remember
     from rdo.cloud.given import passwords as given_passwords
     from rdo.cloud.testhosts import hosts
@@ -192,11 +191,11 @@ def up(
     elif allinone:
         remember(paths, simple.on_host(name, host, repository, services=services or CORE))
         cloud = name
-    deployment = deployment_of(cloud, release, given=given)
-    remember(paths, deployment.site.cloud)
-    print_report(
-        apply_plans(deployment, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed"
-    )
+    with Applier() as applier:
+        deployment = deployment_of(cloud, release, given=given)
+        remember(paths, deployment.site.cloud)
+        done = apply_plans(deployment, dry_run=False, checks=checks, file=file_of(cloud), applier=applier)
+    print_report(done, as_json, "changed")
 
 
 @app.command()

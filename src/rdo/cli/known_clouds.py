@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rdo.cloud.apply import Applier
     from rdo.cloud.deployment import Deployment
     from rdo.cloud.given import Given
     from rdo.cloud.plan import ApplyReport, StepResult
@@ -102,7 +103,6 @@ def look_first(deployment: Deployment, file: Path | None) -> None:
 
     :param file: the operator's, if there is one
     """
-    from rdo.cli.defaults import open_distribution
     from rdo.cli.show import progress
     from rdo.cloud.optionschema import check_options
     from rdo.cloud.preflight import check
@@ -111,11 +111,16 @@ def look_first(deployment: Deployment, file: Path | None) -> None:
 
     site = deployment.site
     paths = Paths.from_environment()
-    platform = open_distribution(paths).platform(site.repository.platform)
     try:
         with progress() as report:
             check_options(
-                deployment.plans, site.cloud, site.repository.series, platform, paths, report, file=file
+                deployment.plans,
+                site.cloud,
+                site.repository.series,
+                deployment.platform,
+                paths,
+                report,
+                file=file,
             )
     except UnreachableError as error:
         # hosts may know the repository by an address that only they reach
@@ -124,7 +129,12 @@ def look_first(deployment: Deployment, file: Path | None) -> None:
 
 
 def apply_plans(
-    deployment: Deployment, *, dry_run: bool, checks: bool, file: Path | None = None
+    deployment: Deployment,
+    *,
+    dry_run: bool,
+    checks: bool,
+    file: Path | None = None,
+    applier: Applier | None = None,
 ) -> ApplyReport:
     """Apply plans, or look what they would change, and show how it goes."""
     from rdo.cli.show import progress
@@ -140,7 +150,7 @@ def apply_plans(
             if step.changed and not dry_run:
                 report.message(f"{step.host}: {step.title} ({step.seconds:.1f} s)")
 
-        return put_up(deployment, dry_run=dry_run, report=tell)
+        return put_up(deployment, dry_run=dry_run, report=tell, applier=applier)
 
 
 def print_report(report: ApplyReport, as_json: bool, word: str, *, diff: bool = False) -> None:

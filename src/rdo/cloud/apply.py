@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import Self
 
 from pydantic import BaseModel, SecretStr
 
@@ -42,6 +42,87 @@ def _with_secrets(value: object) -> object:
     return value
 
 
+class Applier:
+    """The process that applies plans. It takes a second to load, while its parent works plans out.
+
+    It is good for one :meth:`apply`, and ends with the ``with`` statement if none came.
+    """
+
+    def __init__(self) -> None:
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "rdo.cloud.apply"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+        # what it had not read is lost with it
+        with contextlib.suppress(BrokenPipeError):
+            self._child.__exit__(None, None, None)
+        self._words.close()
+
+    def apply(
+        self,
+        plans: Sequence[Plan],
+        targets: Sequence[Target],
+        *,
+        secrets: Sequence[str] = (),
+        dry_run: bool = False,
+        report: Reporter | None = None,
+        log: Path | None = None,
+    ) -> ApplyReport:
+        """Make plans hold on their hosts, stage by stage, and stop after the stage in which a step fails.
+
+        :param targets: how each plan's host is reached
+        :param secrets: what is masked wherever programs on the hosts print it
+        :param dry_run: change nothing; a step's ``changed`` then says that it would change something, as far
+            as can be told before the steps above it have run
+        :param report: told of each step when it is done
+        :param log: file for what the steps printed, a new one; secrets are never among it
+        :raises ApplyError: a host can't be reached
+        """
+        job = json.dumps(
+            {
+                "plans": [_with_secrets(plan) for plan in plans],
+                "targets": [_with_secrets(target) for target in targets],
+                "dry_run": dry_run,
+                "secrets": list(secrets),
+                "log": None if log is None else str(log.absolute()),
+            }
+        )
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        child = self._child
+        assert child.stdin is not None and child.stdout is not None
+        results: list[StepResult] = []
+        # A child that died at once says why in its words; the broken pipe says nothing.
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(job)
+            child.stdin.close()
+        for line in child.stdout:
+            results.append(StepResult.model_validate_json(line))
+            if report is not None:
+                report(results[-1])
+        if child.wait() != 0:
+            hosts = ", ".join(plan.host for plan in plans)
+            raise ApplyError(f"The plan of {hosts} could not be applied.\n{self._last_words(log)}")
+        return ApplyReport(steps=tuple(results))
+
+    def _last_words(self, log: Path | None) -> str:
+        self._words.seek(0)
+        said = self._words.read() + (b"" if log is None else log.read_bytes())
+        return "\n".join(said.decode(errors="replace").strip().splitlines()[-8:])
+
+
 def apply(
     plans: Sequence[Plan],
     targets: Sequence[Target],
@@ -51,57 +132,9 @@ def apply(
     report: Reporter | None = None,
     log: Path | None = None,
 ) -> ApplyReport:
-    """Make plans hold on their hosts, stage by stage, and stop after the stage in which a step fails.
-
-    :param targets: how each plan's host is reached
-    :param secrets: what is masked wherever programs on the hosts print it
-    :param dry_run: change nothing; a step's ``changed`` then says that it would change something, as far as
-        can be told before the steps above it have run
-    :param report: told of each step when it is done
-    :param log: file for what the steps printed; secrets are never among it
-    :raises ApplyError: a host can't be reached
-    """
-    plain = [_with_secrets(plan) for plan in plans]
-    job = json.dumps(
-        {
-            "plans": plain,
-            "targets": [_with_secrets(target) for target in targets],
-            "dry_run": dry_run,
-            "secrets": list(secrets),
-        }
-    )
-    results: list[StepResult] = []
-    with _log_file(log) as words:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "rdo.cloud.apply"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=words,
-            text=True,
-        )
-        with child:
-            assert child.stdin is not None and child.stdout is not None
-            # A child that died at once says why in its words; the broken pipe says nothing.
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(job)
-                child.stdin.close()
-            for line in child.stdout:
-                results.append(StepResult.model_validate_json(line))
-                if report is not None:
-                    report(results[-1])
-        if child.returncode != 0:
-            words.seek(0)
-            tail = "\n".join(words.read().decode(errors="replace").strip().splitlines()[-8:])
-            hosts = ", ".join(plan.host for plan in plans)
-            raise ApplyError(f"The plan of {hosts} could not be applied.\n{tail}")
-    return ApplyReport(steps=tuple(results))
-
-
-def _log_file(log: Path | None) -> IO[bytes]:
-    if log is None:
-        return tempfile.TemporaryFile()
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "w+b")
+    """Do what :meth:`Applier.apply` does, in a process that is started for it."""
+    with Applier() as applier:
+        return applier.apply(plans, targets, secrets=secrets, dry_run=dry_run, report=report, log=log)
 
 
 if __name__ == "__main__":

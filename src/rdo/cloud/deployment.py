@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from rdo.cloud import repositorykey
-from rdo.cloud.apply import apply
+from rdo.cloud.apply import Applier
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.given import Given, ceph_keys
 from rdo.cloud.pki import Authority
@@ -47,6 +49,7 @@ class Deployment:
     folder: Path
     certificates: Mapping[str, datetime]
     authority: Authority
+    platform: Platform
 
     @property
     def name(self) -> str:
@@ -159,6 +162,7 @@ def describe(
         targets=[_target(host.name, cloud, known) for host in cloud.hosts],
         folder=folder,
         authority=authority,
+        platform=platform,
         certificates={host.name: authority.host(host.name, host.address).ends for host in cloud.hosts},
     )
 
@@ -202,9 +206,15 @@ def recall(paths: Paths, name: str) -> Cloud:
     """Return the topology of a cloud that was put up from here.
 
     :raises UnknownNameError: there is none of that name
+    :raises InputError: what is kept of it can't be read
     """
     try:
         return Cloud.model_validate_json((paths.clouds / name / "cloud.json").read_text())
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(
+            f"What is kept of {name} can't be read: {reasons}.", hint="Was it written by a newer rdo?"
+        ) from error
     except FileNotFoundError:
         known = sorted(file.parent.name for file in paths.clouds.glob("*/cloud.json"))
         raise UnknownNameError("cloud", name, known) from None
@@ -221,22 +231,28 @@ def test_hosts_of(paths: Paths, cloud: Cloud) -> dict[str, TestHost]:
 
 
 def put_up(
-    deployment: Deployment, *, dry_run: bool = False, report: Callable[[StepResult], None] | None = None
+    deployment: Deployment,
+    *,
+    dry_run: bool = False,
+    report: Callable[[StepResult], None] | None = None,
+    applier: Applier | None = None,
 ) -> ApplyReport:
     """Apply a deployment's plans; the log of the run is kept beside its passwords.
 
+    :param applier: a process for it that was started before; it is ended
     :raises RdoError: a step failed; the message names hosts and steps and has the steps' last words
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     log = deployment.folder / "logs" / f"{stamp}.log"
-    made = apply(
-        deployment.plans,
-        deployment.targets,
-        secrets=deployment.credentials.values(),
-        dry_run=dry_run,
-        report=report,
-        log=log,
-    )
+    with applier or Applier() as process:
+        made = process.apply(
+            deployment.plans,
+            deployment.targets,
+            secrets=deployment.credentials.values(),
+            dry_run=dry_run,
+            report=report,
+            log=log,
+        )
     if not made.ok:
         words = "\n".join(
             f"On {failed.host}, the step {failed.title!r} failed:\n{(failed.error or '').strip()}"

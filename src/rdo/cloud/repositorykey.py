@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from rdo.cloud.topology import Cloud
 from rdo.common.errors import InputError, RdoError
@@ -13,6 +12,9 @@ from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.repository import keys
 from rdo.repository.publish import KEY_FILE
+
+if TYPE_CHECKING:
+    import httpx
 
 _PATIENCE = 20.0
 
@@ -45,6 +47,9 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
         _compare(_check(place.read_text(), str(place)), wanted, str(place))
         return None
     url = f"{cloud.repository}/{platform}-{series}/current/{KEY_FILE}"
+    # it takes a while to load, and is seldom needed
+    import httpx
+
     try:
         answer = httpx.get(url, timeout=_PATIENCE, follow_redirects=True)
         answer.raise_for_status()
@@ -61,6 +66,8 @@ def _own(paths: Paths, place: Path, wanted: str | None, url: str, error: httpx.H
 
     Who does answer, without the key or with a certificate that is not accepted, has none of ours.
     """
+    import httpx
+
     away = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and not _is_tls(error)
     try:
         public = keys.load(paths).public if away else None

@@ -28,7 +28,7 @@ from pyinfra.api.host import Host  # noqa: E402
 
 from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
 from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
-from rdo.cloud.operations import Scripts, package_scripts, scripts_for  # noqa: E402
+from rdo.cloud.operations import Scripts, facts, objects_look, package_scripts, scripts_for  # noqa: E402
 from rdo.cloud.plan import AnyStep, Objects, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
 from rdo.cloud.ssh import needs_sudo  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
@@ -36,6 +36,7 @@ from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 _LOCAL = "@local"
 """pyinfra's name of the machine that it runs on."""
 _HOLDS = re.compile(r"rdo-holds:(\d+)")
+_THERE = re.compile(r"rdo-there:(\d+)")
 _PATIENCE = 180
 """Seconds for all guards of a host; what has not been told by then is taken not to hold."""
 _SIDE_BY_SIDE = 4
@@ -75,17 +76,28 @@ class _Node:
         """Ask the guards of steps, a few at a time; id -> whether the step holds."""
         if not steps:
             return {}
-        lines = [f"rdo_ask() {{ while [ $(jobs -rp | wc -l) -ge {_SIDE_BY_SIDE} ]; do wait -n; done; }}"]
-        # What asks APIs takes longest, and is asked first, so that nobody waits for it alone at the end.
-        for number, step in sorted(enumerate(steps), key=lambda row: not isinstance(row[1], Objects)):
+        lines = []
+        objects = [step for step in steps if isinstance(step, Objects)]
+        if objects:
+            # What asks APIs takes longest, one answer after the other: it begins first, and the rest, many
+            # short processes, lets it through.
+            told = "sed -n 's/^there: /rdo-there:/p'"
+            lines.append(f"(\n{objects_look(objects)}\n) </dev/null 2>/dev/null | {told} &")
+            lines.append("renice -n 10 $BASHPID >/dev/null")
+        lines.append(facts(steps))
+        lines.append(f"rdo_count=0\nrdo_ask() {{ ((rdo_count++ < {_SIDE_BY_SIDE})) || wait -n; }}")
+        for number, step in enumerate(steps):
+            if isinstance(step, Objects):
+                continue
             # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
             lines.append(
                 f"rdo_ask\n{{ (\n{self.scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
                 f" [ $? -ne 0 ] || echo rdo-holds:{number}; }} &"
             )
         _, said = self.run("\n".join([*lines, "wait", ""]), timeout=_PATIENCE)
-        held = {int(number) for number in _HOLDS.findall(said)}
-        return {step.id: number in held for number, step in enumerate(steps)}
+        held = {steps[int(number)].id for number in _HOLDS.findall(said)}
+        held |= {objects[int(number)].id for number in _THERE.findall(said)}
+        return {step.id: step.id in held for step in steps}
 
     def look(self) -> None:
         """Tell of each step whether it would change something, with the difference in files."""
@@ -198,6 +210,8 @@ def work() -> int:
     # A second run must not meet what a first one still does whose command was killed.
     die_with_parent(signal.SIGTERM)
     job = json.load(sys.stdin)
+    if job["log"] is not None:
+        os.dup2(os.open(job["log"], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), 2)
     # Standard output carries results alone; whatever a library prints goes to the log.
     results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -22,6 +22,7 @@ from rdo.cloud.takedown import removals, script_of
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import CORE, Cloud, Host, Repository, Role, Site
 from rdo.common.errors import InputError
+from tests.unit.packaging.small_release import platform as small_platform
 
 ONE = Host(name="one", address=ip_address("192.0.2.10"))
 TWO = Host(name="two", address=ip_address("192.0.2.11"), roles=(Role.COMPUTE,))
@@ -43,6 +44,7 @@ def deployment(folder: Path, *hosts: Host, platform: str = "debian13", **fields:
         folder=folder,
         certificates={},
         authority=authority,
+        platform=small_platform({}),
     )
 
 

@@ -6,13 +6,22 @@ import grp
 import os
 import pwd
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from rdo.cloud.operations import database_scripts, file_scripts, package_scripts, python_on_host, scripts_for
-from rdo.cloud.plan import Database, File, Link, Packages, Script
+from rdo.cloud.operations import (
+    database_scripts,
+    facts,
+    file_scripts,
+    package_scripts,
+    python_on_host,
+    scripts_for,
+)
+from rdo.cloud.plan import Database, File, Link, Packages, Script, Service
+from rdo.cloud.roles.running import step as step_running
 
 
 def bash(script: str) -> int:
@@ -68,7 +77,7 @@ def test_packages_are_asked_for_by_what_they_provide() -> None:
     step = Packages(id="p", title="p", names=("httpd", "python3dist(x) >= 1"))
     made = package_scripts(step)
     script, guard = made.make, made.guard
-    assert guard == "rpm -q --whatprovides httpd 'python3dist(x) >= 1'"
+    assert guard.endswith("--whatprovides httpd 'python3dist(x) >= 1'")
     assert script.startswith("dnf -y")
 
 
@@ -91,6 +100,132 @@ def test_an_account_over_the_network_has_to_use_tls() -> None:
     made = database_scripts(step)
     assert "ALTER USER 'nova'@'192.0.2.10' IDENTIFIED BY 'x' REQUIRE SSL" in made.make
     assert "--ssl-ca=/ca --ssl-verify-server-cert" in made.guard
+
+
+@dataclass
+class PlayedHost:
+    """A systemd and an rpm that are played, and a file that a service reads."""
+
+    folder: Path
+    units: dict[str, tuple[str, str, str]]
+    """Unit -> start in seconds since 1970 behind an "@", state, how it is enabled."""
+    installed: dict[str, int]
+    """Package -> time of its installation."""
+
+    def run(self, script: str) -> tuple[int, int]:
+        """Return a script's status, and how often systemd and rpm were asked."""
+        tools = {
+            "systemctl": "for unit do [[ $unit == -* || $unit == show ]] || cat $0.$unit; done | sed '$d'",
+            "rpm": "status=0; for name do [[ $name == -* || $name == %* ]] || cat $0.$name || status=1; done;"
+            " exit $status",
+        }
+        asked = self.folder / "asked"
+        asked.write_text("")
+        for name, text in tools.items():
+            tool = self.folder / name
+            tool.write_text(f"#!/bin/bash\necho {name} >>{asked}\n{text}\n")
+            tool.chmod(0o755)
+        for unit, (since, state, how) in self.units.items():
+            told = f"ActiveState={state}\nUnitFileState={how}\nActiveEnterTimestamp={since}\n\n"
+            (self.folder / f"systemctl.{unit}").write_text(told)
+        for package, moment in self.installed.items():
+            (self.folder / f"rpm.{package}").write_text(f"{moment}\n")
+        path = f"{self.folder}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-s"],
+            input=script,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, len(asked.read_text().splitlines())
+
+
+SOON, LATE = "@1000", f"@{2**33}"
+
+
+@pytest.mark.parametrize(
+    ("since", "state", "how", "installed", "holds"),
+    [
+        (LATE, "active", "enabled", 1, True),
+        (LATE, "reloading", "static", 1, True),
+        (LATE, "active", "disabled", 1, False),
+        (LATE, "failed", "enabled", 1, False),
+        ("", "inactive", "enabled", 1, False),
+        # the file is newer than the start, then the package
+        (SOON, "active", "enabled", 1, False),
+        (LATE, "active", "enabled", 2**33 + 1, False),
+    ],
+)
+def test_a_service_holds_if_it_runs_since_what_it_reads(
+    tmp_path: Path, since: str, state: str, how: str, installed: int, holds: bool
+) -> None:
+    read = tmp_path / "read"
+    read.write_text("")
+    packages = Packages(id="packages", title="p", names=("one", "two"))
+    file = File(id="file", title="f", path=str(read), content=SecretStr(""))
+    step = Service(id="s", title="s", unit="a-b@c", restart_after=("packages", "file"))
+    other = Service(id="o", title="o", unit="other")
+    host = PlayedHost(
+        tmp_path,
+        {"other": (LATE, "active", "enabled"), "a-b@c": (since, state, how)},
+        {"one": installed, "two": 1},
+    )
+    guard = scripts_for(step, {"packages": packages, "file": file}).guard
+    status, _ = host.run(guard)
+    assert (status == 0) == holds
+    # told once of all, it asks neither systemd nor, where no package is newer, rpm
+    ahead = facts([packages, other, step, step])
+    _, asked = host.run(ahead)
+    assert asked == 2
+    status, asked = host.run(f"{ahead}\n(\n{guard}\n)")
+    assert (status == 0) == holds
+    assert asked == 2 or not holds
+    status, asked = host.run(f"{ahead}\n(\n{package_scripts(packages).guard}\n)")
+    assert (status, asked) == (0, 2)
+
+
+def test_packages_that_lack_are_asked_for_one_by_one(tmp_path: Path) -> None:
+    there, lacking = (Packages(id=n, title=n, names=(n,)) for n in ("there", "lacking"))
+    host = PlayedHost(tmp_path, {}, {"there": 1})
+    ahead = facts([there, lacking])
+    assert host.run(f"{ahead}\n(\n{package_scripts(there).guard}\n)")[0] == 0
+    assert host.run(f"{ahead}\n(\n{package_scripts(lacking).guard}\n)")[0] != 0
+
+
+@pytest.mark.parametrize(
+    ("told", "bad"),
+    [
+        ("ActiveState=active\nNRestarts=0\n", False),
+        ("ActiveState=active\nNRestarts=3\nActiveEnterTimestamp=@1000\n", False),
+        (f"ActiveState=active\nNRestarts=3\nActiveEnterTimestamp={LATE}\n", True),
+        ("ActiveState=failed\n", True),
+        ("ActiveState=inactive\n", True),
+        ("ActiveState=inactive\nTriggeredBy=one.socket\n", False),
+        ("ActiveState=inactive\nTriggeredBy=dead.socket\n", True),
+    ],
+)
+def test_what_does_not_run_any_more_is_seen(tmp_path: Path, told: str, bad: bool) -> None:
+    units = [Service(id=name, title=name, unit=name) for name in ("good", "this", "fine")]
+    check = step_running(units)
+    assert check is not None
+    good = "Id=good\nActiveState=active\nNRestarts=0\n"
+    (tmp_path / "told").write_text(f"{good}\nId=this\n{told}\n{good}")
+    tool = tmp_path / "systemctl"
+    tool.write_text(f'#!/bin/bash\n[ "$1" = show ] && exec cat {tmp_path}/told\n[[ $* != *dead* ]]\n')
+    tool.chmod(0o755)
+    script = f"{check.unless.get_secret_value()}\nstatus=$?\necho $rdo_bad\nexit $status\n"
+    done = subprocess.run(
+        ["bash", "-s"],
+        input=script,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == ("this" if bad else "")
+    assert (done.returncode != 0) == bad
 
 
 def test_a_link_replaces_what_is_there(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from rdo.cloud.tempest import Result, SilentListener, run_tempest
 from rdo.cloud.tempest_options import PREFIX, tempest_options
 from rdo.cloud.topology import Cloud, Host, Repository, Role, Site, Storage
 from rdo.cloud.verify import VerificationError
+from tests.unit.packaging.small_release import platform as small_platform
 
 
 def site(*hosts: Host, **fields: Any) -> Site:
@@ -121,6 +122,7 @@ class Controller:
             folder=folder,
             certificates={},
             authority=authority,
+            platform=small_platform({}),
         )
         self.says()
 

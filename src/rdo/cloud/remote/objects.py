@@ -1,7 +1,7 @@
 """Make objects of the cloud's APIs, or look whether they are there; runs on the controller.
 
 The job is JSON on descriptor 9: ``cloud`` (in clouds.yaml), ``look`` (change nothing; exit status 3 where
-something is missing) and what is wanted, each part optional:
+something is missing) and a list ``wanted``, each of it with these parts, all optional:
 
 * ``region``, ``services`` [{name, type, description, url}]: the catalog, each with three endpoints;
 * ``project``, ``users`` [{name, password}], ``roles`` [name]: the users' roles in that project;
@@ -9,33 +9,123 @@ something is missing) and what is wanted, each part optional:
   that is its administrator;
 * ``flavors`` [{name, ram, vcpus, disk}]; ``networks`` [{name, …}] with ``subnet``; ``volume_types`` [name].
 
-Prints a line for each object that is made or changed.
+Prints a line for each object that is made or changed, and ``there: NUMBER`` for each of the list, counted
+from 0, of which all is there at the end.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import openstack
 from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.identity.v3 import Password
 
+# What was found to be right, so that Keystone need not work out each password's hash again to tell: user ->
+# digest of the password and of what Keystone has kept of it. Whichever of the two changes, so does this.
+_PROVEN = Path("/var/lib/rdo-cloud/proven-passwords.json")
+_HASHES = """
+SELECT u.domain_id, u.name, p.password_hash
+FROM password p JOIN local_user u ON u.id = p.local_user_id ORDER BY p.created_at_int
+"""
+
 
 class MissingError(Exception):
     """Something that is wanted is not there, and only a look was asked for."""
 
 
+class Passwords:
+    """Whether users' passwords are the wanted ones."""
+
+    def __init__(self, cloud: Any) -> None:
+        self.cloud = cloud
+        self.seen: dict[str, str] = {}
+        self.proven: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            self.proven = json.loads(_PROVEN.read_text())
+        self.hashes = self._hashes() if self.proven else {}
+
+    def right(self, row: dict[str, str], domain: str) -> bool:
+        """Tell whether a user of a domain has this password."""
+        key = f"{domain} {row['name']}"
+        if key in self.hashes and self.proven.get(key) == self._digest(row["password"], self.hashes[key]):
+            self.seen[key] = row["password"]
+            return True
+        if self._enters(row, domain):
+            self.seen[key] = row["password"]
+            return True
+        return False
+
+    def keep(self) -> None:
+        """Keep what was found right, readable by root alone; where the database is elsewhere, nothing."""
+        hashes = self._hashes()
+        found = {k: self._digest(value, hashes[k]) for k, value in self.seen.items() if k in hashes}
+        if not found or found == self.proven:
+            return
+        _PROVEN.parent.mkdir(parents=True, exist_ok=True)
+        new = _PROVEN.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(found))
+        new.replace(_PROVEN)
+
+    def _enters(self, row: dict[str, str], domain: str) -> bool:
+        own = self.cloud.config.get_auth_args()
+        plugin = Password(
+            auth_url=own["auth_url"],
+            username=row["name"],
+            password=row["password"],
+            user_domain_id=domain,
+        )
+        try:
+            plugin.get_access(self.cloud.session)
+        except Unauthorized:
+            return False
+        return True
+
+    @staticmethod
+    def _digest(password: str, kept: str) -> str:
+        # what Keystone has kept is salted, so this is too
+        return hashlib.sha256(f"{password}\0{kept}".encode()).hexdigest()
+
+    @staticmethod
+    def _hashes() -> dict[str, str]:
+        """Return what Keystone has kept of each local user's newest password."""
+        words = ["mariadb", "-NB", "--database=keystone"]
+        try:
+            done = subprocess.run(
+                words, input=_HASHES, capture_output=True, text=True, timeout=20, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return {}
+        rows = [line.split("\t") for line in done.stdout.splitlines()]
+        return {f"{domain} {name}": kept for domain, name, kept in rows}
+
+
 class Objects:
     """What is there, and the making of what is not."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
-        self.job = job
-        self.look = job["look"]
-        self.cloud: Any = openstack.connect(cloud=job["cloud"])
+    def __init__(self, cloud: Any, wanted: dict[str, Any], passwords: Passwords, *, look: bool) -> None:
+        self.cloud, self.job, self.passwords, self.look = cloud, wanted, passwords, look
+        self.roles: dict[str, Any] = {}
+
+    def all(self) -> None:
+        """See to each part."""
+        self.catalog()
+        self.accounts()
+        self.domains()
+        self.flavors()
+        self.networks()
+        self.volume_types()
 
     def want(self, there: Any, what: str, make: Any) -> Any:
         """Return what is there, or make it."""
@@ -88,15 +178,15 @@ class Objects:
         identity = self.cloud.identity
         domain = "default"
         name = self.job["project"]
+        # asked for by its name alone: what finds things tries the name for an id first
         project = self.want(
-            identity.find_project(name, domain_id=domain),
+            next(identity.projects(name=name, domain_id=domain), None),
             f"project {name}",
             lambda: identity.create_project(name=name, domain_id=domain),
         )
         roles = []
         for role in self.job["roles"]:
-            found = identity.find_role(role)
-            roles.append(self.want(found, f"role {role}", lambda r=role: identity.create_role(name=r)))
+            roles.append(self.role(role))
         known = {user.name: user for user in identity.users(domain_id=domain)}
         given = {
             (a.user["id"], a.role["id"])
@@ -104,7 +194,9 @@ class Objects:
             if a.user
         }
         with ThreadPoolExecutor(4) as pool:
-            right = list(pool.map(lambda row: row["name"] not in known or self.enters(row), users))
+            right = list(
+                pool.map(lambda row: row["name"] not in known or self.passwords.right(row, domain), users)
+            )
         for number, row in enumerate(users):
             user = self.want(
                 known.get(row["name"]),
@@ -132,15 +224,25 @@ class Objects:
                     lambda user=user, role=role: identity.assign_project_role_to_user(project, user, role),
                 )
 
+    def role(self, name: str) -> Any:
+        """Return a role of all domains, which is made where it is not there."""
+        if not self.roles:
+            self.roles = {role.name: role for role in self.cloud.identity.roles()}
+        found = self.want(
+            self.roles.get(name), f"role {name}", lambda: self.cloud.identity.create_role(name=name)
+        )
+        self.roles[name] = found
+        return found
+
     def domains(self) -> None:
         """Roles that only have to be there, and domains with an administrator each."""
         identity = self.cloud.identity
         for role in self.job.get("further_roles", ()):
-            self.want(identity.find_role(role), f"role {role}", lambda r=role: identity.create_role(name=r))
+            self.role(role)
         for row in self.job.get("domains", ()):
             name, admin = row["name"], row["admin"]
             domain = self.want(
-                identity.find_domain(name),
+                next(identity.domains(name=name), None),
                 f"domain {name}",
                 lambda row=row: identity.create_domain(name=row["name"], description=row["description"]),
             )
@@ -150,13 +252,13 @@ class Objects:
                 "user {}".format(admin["name"]),
                 lambda domain=domain, admin=admin: identity.create_user(**admin, domain_id=domain.id),
             )
-            if known is not None and not self.enters(admin, domain=name):
+            if known is not None and not self.passwords.right(admin, domain.id):
                 self.want(
                     None,
                     "password of {}".format(admin["name"]),
                     lambda user=user, admin=admin: identity.update_user(user, password=admin["password"]),
                 )
-            role = identity.find_role("admin")
+            role = self.role("admin")
             given = identity.role_assignments(scope_domain_id=domain.id, user_id=user.id, role_id=role.id)
             self.want(
                 next(iter(given), None),
@@ -165,21 +267,6 @@ class Objects:
                     domain, user, role
                 ),
             )
-
-    def enters(self, row: dict[str, str], *, domain: str | None = None) -> bool:
-        """Tell whether a user's password is the wanted one; in the administrator's domain if none is said."""
-        own = self.cloud.config.get_auth_args()
-        plugin = Password(
-            auth_url=own["auth_url"],
-            username=row["name"],
-            password=row["password"],
-            user_domain_name=domain or own["user_domain_name"],
-        )
-        try:
-            plugin.get_access(self.cloud.session)
-        except Unauthorized:
-            return False
-        return True
 
     def flavors(self) -> None:
         """Flavors that everybody can use."""
@@ -201,7 +288,7 @@ class Objects:
             row = dict(row)
             subnet = row.pop("subnet")
             made = self.want(
-                network.find_network(row["name"]),
+                next(iter(network.networks(name=row["name"])), None),
                 "network {}".format(row["name"]),
                 lambda row=row: network.create_network(**row),
             )
@@ -229,21 +316,25 @@ def main() -> int:
     """Do the job."""
     with os.fdopen(9) as handed:
         job = json.load(handed)
-    objects = Objects(job)
-    try:
-        for part in (
-            objects.catalog,
-            objects.accounts,
-            objects.domains,
-            objects.flavors,
-            objects.networks,
-            objects.volume_types,
-        ):
-            part()
-    except MissingError as missing:
-        print(f"missing: {missing}")
-        return 3
-    return 0
+    cloud = openstack.connect(cloud=job["cloud"])
+    passwords = Passwords(cloud)
+    worst = 0
+    for number, wanted in enumerate(job["wanted"]):
+        try:
+            Objects(cloud, wanted, passwords, look=job["look"]).all()
+        except MissingError as missing:
+            print(f"missing: {missing}")
+            worst = max(worst, 3)
+        except Exception:  # noqa: BLE001 - whatever an API says, it is told
+            # another one's objects may be there all the same
+            traceback.print_exc()
+            worst = 4
+        else:
+            print(f"there: {number}")
+    if not job["look"]:
+        passwords.keep()
+    return worst
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,23 +12,34 @@ from rdo.cloud.plan import AnyStep, Script, Service, Stage
 # Seconds: a service that systemd had to start again is taken for healthy when it has run for as long.
 _STEADY = 15
 
+# All units are asked about at once; what systemd tells of one ends with an empty line.
 _LOOK = """
-rdo_bad=
-for unit in {units}; do
-    case $(systemctl show --property=ActiveState --value "$unit") in
-    active) ;;
-    # libvirt ends when nobody has asked for a while, as after a long rotation, and its socket starts it again
-    inactive)
-        sockets=$(systemctl show --property=TriggeredBy --value "$unit")
-        [ -n "$sockets" ] && systemctl is-active --quiet $sockets || rdo_bad="$rdo_bad $unit"
-        continue
+rdo_bad= rdo_now=$(date +%s)
+while IFS== read -r rdo_key rdo_value; do
+    case $rdo_key in
+    Id) rdo_unit=$rdo_value ;;
+    ActiveState) rdo_state=$rdo_value ;;
+    ActiveEnterTimestamp) rdo_since=${{rdo_value#@}} ;;
+    NRestarts) rdo_restarts=$rdo_value ;;
+    TriggeredBy) rdo_sockets=$rdo_value ;;
+    "")
+        case $rdo_state in
+        active)
+            [ "$rdo_restarts" = 0 ] || [ $((rdo_now - rdo_since)) -ge {steady} ] ||
+                rdo_bad="$rdo_bad $rdo_unit"
+            ;;
+        # libvirt ends when nobody has asked for a while, as after a long rotation, and its socket starts it
+        inactive)
+            [ -n "$rdo_sockets" ] && systemctl is-active --quiet $rdo_sockets ||
+                rdo_bad="$rdo_bad $rdo_unit"
+            ;;
+        *) rdo_bad="$rdo_bad $rdo_unit" ;;
+        esac
+        rdo_restarts=0 rdo_sockets= rdo_since=0
         ;;
-    *) rdo_bad="$rdo_bad $unit"; continue ;;
     esac
-    [ "$(systemctl show --property=NRestarts --value "$unit")" != 0 ] || continue
-    since=$(date +%s -d "$(systemctl show --property=ActiveEnterTimestamp --value "$unit")")
-    [ $(($(date +%s) - since)) -ge {steady} ] || rdo_bad="$rdo_bad $unit"
-done
+done < <(systemctl show --timestamp=unix \\
+    --property=Id,ActiveState,ActiveEnterTimestamp,NRestarts,TriggeredBy {units} && echo)
 """
 
 
