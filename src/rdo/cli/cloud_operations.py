@@ -153,7 +153,8 @@ def rotate(
         print(f"The {' and the '.join(what)} of {deployment.name} would be made anew. --yes does it.")
         print(*names, sep="\n")
         return
-    look_first(deployment, file_of(cloud))
+    with progress() as report:
+        look_first(deployment, file_of(cloud), report)
     if passwords:
         deployment.credentials.renew()
     if certificates:

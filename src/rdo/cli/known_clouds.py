@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rdo.cloud.plan import ApplyReport, StepResult
     from rdo.cloud.topology import Cloud
     from rdo.common.paths import Paths
+    from rdo.common.progress import Progress
     from rdo.distribution.load import Distribution
     from rdo.distribution.models import Platform, Release
 
@@ -98,30 +100,26 @@ def file_of(name: str | None) -> Path | None:
     return None
 
 
-def look_first(deployment: Deployment, file: Path | None) -> None:
+def look_first(deployment: Deployment, file: Path | None, report: Progress) -> None:
     """Look at options and hosts before anything is done.
 
     :param file: the operator's, if there is one
     """
-    from rdo.cli.show import progress
     from rdo.cloud.optionschema import check_options
     from rdo.cloud.preflight import check
     from rdo.common.paths import Paths
     from rdo.distribution.rpm_repositories import UnreachableError
 
-    site = deployment.site
-    paths = Paths.from_environment()
     try:
-        with progress() as report:
-            check_options(
-                deployment.plans,
-                site.cloud,
-                site.repository.series,
-                deployment.platform,
-                paths,
-                report,
-                file=file,
-            )
+        check_options(
+            deployment.plans,
+            deployment.site.cloud,
+            deployment.site.repository.series,
+            deployment.platform,
+            Paths.from_environment(),
+            report,
+            file=file,
+        )
     except UnreachableError as error:
         # hosts may know the repository by an address that only they reach
         print(f"{error} Options are not checked.", file=sys.stderr)
@@ -140,17 +138,25 @@ def apply_plans(
     from rdo.cli.show import progress
     from rdo.cloud.deployment import put_up
 
-    if checks:
-        look_first(deployment, file)
-    with progress() as report, report.task(deployment.name, deployment.steps) as task:
+    with progress() as report, ThreadPoolExecutor(max_workers=1) as pool:
+        looked = pool.submit(look_first, deployment, file, report) if checks else None
+        # where nothing is changed, both can be looked at side by side
+        if looked is not None and not dry_run:
+            looked.result()
+        with report.task(deployment.name, deployment.steps) as task:
 
-        def tell(step: StepResult) -> None:
-            task.advance()
-            task.describe(f"{step.host}: {step.title}")
-            if step.changed and not dry_run:
-                report.message(f"{step.host}: {step.title} ({step.seconds:.1f} s)")
+            def tell(step: StepResult) -> None:
+                task.advance()
+                task.describe(f"{step.host}: {step.title}")
+                if step.changed and not dry_run:
+                    report.message(f"{step.host}: {step.title} ({step.seconds:.1f} s)")
 
-        return put_up(deployment, dry_run=dry_run, report=tell, applier=applier)
+            try:
+                return put_up(deployment, dry_run=dry_run, report=tell, applier=applier)
+            finally:
+                # what is wrong with options and hosts says more than what came of it
+                if looked is not None:
+                    looked.result()
 
 
 def print_report(report: ApplyReport, as_json: bool, word: str, *, diff: bool = False) -> None:

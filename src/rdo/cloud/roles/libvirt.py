@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from rdo.cloud.plan import AnyStep, Link, Script, Service
+from rdo.cloud.plan import WRITTEN, AnyStep, File, Link, Script, Service
 from rdo.cloud.roles import ceph
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
 
@@ -41,17 +41,52 @@ def steps(node: Node) -> Iterator[AnyStep]:
         yield Link(
             id=f"{of.lower()}-{name}", title=f"{of}'s {name}", group="libvirt", path=path, target=target
         )
+    causes = ["libvirt-packages"]
+    if node.site.cloud.datapath == "userspace":
+        hook = _hook()
+        yield hook
+        # it sees what hooks there are when it starts
+        causes.append(hook.id)
     yield _socket(node)
     yield Service(
         id="libvirt",
         title="libvirt",
         group="libvirt",
         unit=node.names.libvirt_unit,
-        restart_after=("libvirt-packages",),
+        restart_after=tuple(causes),
         ready=SecretStr("timeout 10 virsh -c qemu:///system version"),
     )
     if node.site.cloud.storage.ceph:
         yield from _keys(node)
+
+
+def _hook() -> File:
+    """Return the step of a hook that sees to it that machines' interfaces are up.
+
+    Open vSwitch in userspace reads an interface's flags, and writes them back with PROMISC a moment later
+    (netdev_linux_update_flags). On a busy host libvirt's "up" falls in between, and is lost.
+    """
+    return File(
+        id="libvirt-hook",
+        title="Hook of libvirt, for interfaces of machines",
+        group="libvirt",
+        path="/etc/libvirt/hooks/qemu",
+        mode="755",
+        content=SecretStr(
+            textwrap.dedent(
+                f"""\
+                #!/bin/sh
+                {WRITTEN}
+                if [ "$2" = started ]; then
+                    sed -n "s/.*<target dev='\\(tap[^']*\\)'.*/\\1/p" |
+                        while read -r tap; do ip link set "$tap" up; done
+                else
+                    cat >/dev/null
+                fi
+                """
+            )
+        ),
+    )
 
 
 def _socket(node: Node) -> Script:
