@@ -94,19 +94,17 @@ def plan(
 
     Examples: rdo cloud plan cloud.yaml; rdo cloud plan demo --no-diff
     """
-    from rdo.cloud.apply import Applier
     from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
     if answer_file is not None and cloud is not None:
         raise InputError("A cloud's file and an answer file both say what the cloud is; one is enough.")
-    with Applier() as applier:
-        if answer_file is not None:
-            paths = Paths.from_environment()
-            deployment = describe(paths, _from_answers(paths, answer_file, name, repository), release)
-        else:
-            deployment = deployment_of(cloud, release)
-        done = apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud), applier=applier)
+    if answer_file is not None:
+        paths = Paths.from_environment()
+        deployment = describe(paths, _from_answers(paths, answer_file, name, repository), release)
+    else:
+        deployment = deployment_of(cloud, release)
+    done = apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud))
     print_report(done, as_json, "would change", diff=diff)
 
 

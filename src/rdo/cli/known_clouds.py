@@ -137,6 +137,7 @@ def apply_plans(
     """Apply plans, or look what they would change, and show how it goes."""
     from rdo.cli.show import progress
     from rdo.cloud.deployment import put_up
+    from rdo.cloud.looking import look
 
     with progress() as report, ThreadPoolExecutor(max_workers=1) as pool:
         looked = pool.submit(look_first, deployment, file, report) if checks else None
@@ -152,7 +153,10 @@ def apply_plans(
                     report.message(f"{step.host}: {step.title} ({step.seconds:.1f} s)")
 
             try:
-                return put_up(deployment, dry_run=dry_run, report=tell, applier=applier)
+                if dry_run:
+                    values = deployment.credentials.values()
+                    return look(deployment.plans, deployment.targets, secrets=values, report=tell)
+                return put_up(deployment, report=tell, applier=applier)
             finally:
                 # what is wrong with options and hosts says more than what came of it
                 if looked is not None:

@@ -1,4 +1,4 @@
-"""Applying plans to their hosts over SSH, and looking what they would change.
+"""Applying plans to their hosts over SSH.
 
 pyinfra brings gevent, which patches the standard library of its process; so it runs in a process of its own
 (``python -m rdo.cloud.apply``) that reads a job from standard input, where its secrets are safe, and writes
@@ -75,7 +75,6 @@ class Applier:
         targets: Sequence[Target],
         *,
         secrets: Sequence[str] = (),
-        dry_run: bool = False,
         report: Reporter | None = None,
         log: Path | None = None,
     ) -> ApplyReport:
@@ -83,8 +82,6 @@ class Applier:
 
         :param targets: how each plan's host is reached
         :param secrets: what is masked wherever programs on the hosts print it
-        :param dry_run: change nothing; a step's ``changed`` then says that it would change something, as far
-            as can be told before the steps above it have run
         :param report: told of each step when it is done
         :param log: file for what the steps printed, a new one; secrets are never among it
         :raises ApplyError: a host can't be reached
@@ -93,7 +90,6 @@ class Applier:
             {
                 "plans": [_with_secrets(plan) for plan in plans],
                 "targets": [_with_secrets(target) for target in targets],
-                "dry_run": dry_run,
                 "secrets": list(secrets),
                 "log": None if log is None else str(log.absolute()),
             }
@@ -128,13 +124,12 @@ def apply(
     targets: Sequence[Target],
     *,
     secrets: Sequence[str] = (),
-    dry_run: bool = False,
     report: Reporter | None = None,
     log: Path | None = None,
 ) -> ApplyReport:
     """Do what :meth:`Applier.apply` does, in a process that is started for it."""
     with Applier() as applier:
-        return applier.apply(plans, targets, secrets=secrets, dry_run=dry_run, report=report, log=log)
+        return applier.apply(plans, targets, secrets=secrets, report=report, log=log)
 
 
 if __name__ == "__main__":

@@ -233,7 +233,6 @@ def test_hosts_of(paths: Paths, cloud: Cloud) -> dict[str, TestHost]:
 def put_up(
     deployment: Deployment,
     *,
-    dry_run: bool = False,
     report: Callable[[StepResult], None] | None = None,
     applier: Applier | None = None,
 ) -> ApplyReport:
@@ -249,7 +248,6 @@ def put_up(
             deployment.plans,
             deployment.targets,
             secrets=deployment.credentials.values(),
-            dry_run=dry_run,
             report=report,
             log=log,
         )

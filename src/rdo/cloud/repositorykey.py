@@ -11,7 +11,6 @@ from rdo.common.errors import InputError, RdoError
 from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.repository import keys
-from rdo.repository.publish import KEY_FILE
 
 if TYPE_CHECKING:
     import httpx
@@ -46,10 +45,12 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
     if place.exists():
         _compare(_check(place.read_text(), str(place)), wanted, str(place))
         return None
-    url = f"{cloud.repository}/{platform}-{series}/current/{KEY_FILE}"
-    # it takes a while to load, and is seldom needed
+    # these take a while to load, and are seldom needed
     import httpx
 
+    from rdo.repository.publish import KEY_FILE
+
+    url = f"{cloud.repository}/{platform}-{series}/current/{KEY_FILE}"
     try:
         answer = httpx.get(url, timeout=_PATIENCE, follow_redirects=True)
         answer.raise_for_status()

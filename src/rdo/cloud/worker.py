@@ -1,7 +1,6 @@
 """The process that applies plans: pyinfra's connections, all hosts at once, stage by stage.
 
-Guards are asked in one go at the start, so that a cloud where all holds costs one command on each host, and
-again where something changed since.
+Guards are asked in one go at the start, and again where something changed since.
 """
 
 from gevent import monkey
@@ -11,7 +10,6 @@ monkey.patch_all()
 import json  # noqa: E402 - gevent must patch first
 import logging  # noqa: E402
 import os  # noqa: E402
-import re  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -27,20 +25,14 @@ from pyinfra.api.exceptions import PyinfraError  # noqa: E402
 from pyinfra.api.host import Host  # noqa: E402
 
 from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
-from rdo.cloud.differences import difference_script, read_difference  # noqa: E402
-from rdo.cloud.operations import Scripts, facts, objects_look, package_scripts, scripts_for  # noqa: E402
-from rdo.cloud.plan import AnyStep, Objects, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+from rdo.cloud.looking import PATIENCE, SIDE_BY_SIDE, all_scripts, caused, guards, holding  # noqa: E402
+from rdo.cloud.operations import Scripts, package_scripts  # noqa: E402
+from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
 from rdo.cloud.ssh import needs_sudo  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 
 _LOCAL = "@local"
 """pyinfra's name of the machine that it runs on."""
-_HOLDS = re.compile(r"rdo-holds:(\d+)")
-_THERE = re.compile(r"rdo-there:(\d+)")
-_PATIENCE = 180
-"""Seconds for all guards of a host; what has not been told by then is taken not to hold."""
-_SIDE_BY_SIDE = 4
-"""How many groups of steps, and how many guards, run at once on a host."""
 
 
 class _Node:
@@ -50,8 +42,7 @@ class _Node:
         self, host: Host, plan: Plan, results: TextIO, secrets: Sequence[str], *, sudo: bool
     ) -> None:
         self.host, self.plan, self.results, self.secrets, self.sudo = host, plan, results, secrets, sudo
-        earlier = {step.id: step for step in plan.steps}
-        self.scripts = {step.id: scripts_for(step, earlier) for step in plan.steps}
+        self.scripts = all_scripts(plan)
         self.changed: set[str] = set()
         self.failed = False
         self.known: dict[str, bool] = {}
@@ -76,41 +67,8 @@ class _Node:
         """Ask the guards of steps, a few at a time; id -> whether the step holds."""
         if not steps:
             return {}
-        lines = []
-        objects = [step for step in steps if isinstance(step, Objects)]
-        if objects:
-            # What asks APIs takes longest, one answer after the other: it begins first, and the rest, many
-            # short processes, lets it through.
-            told = "sed -n 's/^there: /rdo-there:/p'"
-            lines.append(f"(\n{objects_look(objects)}\n) </dev/null 2>/dev/null | {told} &")
-            lines.append("renice -n 10 $BASHPID >/dev/null")
-        lines.append(facts(steps))
-        lines.append(f"rdo_count=0\nrdo_ask() {{ ((rdo_count++ < {_SIDE_BY_SIDE})) || wait -n; }}")
-        for number, step in enumerate(steps):
-            if isinstance(step, Objects):
-                continue
-            # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
-            lines.append(
-                f"rdo_ask\n{{ (\n{self.scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
-                f" [ $? -ne 0 ] || echo rdo-holds:{number}; }} &"
-            )
-        _, said = self.run("\n".join([*lines, "wait", ""]), timeout=_PATIENCE)
-        held = {steps[int(number)].id for number in _HOLDS.findall(said)}
-        held |= {objects[int(number)].id for number in _THERE.findall(said)}
-        return {step.id: step.id in held for step in steps}
-
-    def look(self) -> None:
-        """Tell of each step whether it would change something, with the difference in files."""
-        began = time.monotonic()
-        self.known = self.ask(self.plan.steps)
-        needed = [step for step in self.plan.steps if not self.known[step.id]]
-        shown = read_difference(self.run(difference_script(needed))[1], needed, self.secrets)
-        seconds = (time.monotonic() - began) / len(self.plan.steps)
-        for step in self.plan.steps:
-            change = not self.known[step.id] or self._caused(step)
-            if change:
-                self.changed.add(step.id)
-            self.tell(step, changed=change, ok=True, seconds=seconds, difference=shown.get(step.id))
+        _, said = self.run(guards(steps, self.scripts), timeout=PATIENCE)
+        return holding(steps, said)
 
     def stage(self, stage: Stage, *, anew: bool) -> None:
         """Make the steps of a stage hold; ``anew`` asks their guards again first."""
@@ -125,16 +83,16 @@ class _Node:
         groups: dict[str, list[AnyStep]] = {}
         for step in steps:
             groups.setdefault(step.group if stage.side_by_side else "", []).append(step)
-        pool = Pool(_SIDE_BY_SIDE)
+        pool = Pool(SIDE_BY_SIDE)
         pool.map(self._group, groups.values())
 
     def _group(self, steps: Sequence[AnyStep]) -> None:
         moved = started = False
         for step in steps:
             began = time.monotonic()
-            holds = self.known[step.id] and not self._caused(step)
+            holds = self.known[step.id] and not caused(step, self.changed)
             # What held may hold no more, and what a service didn't answer for while it was down may hold.
-            if (moved and holds) or (started and not self._caused(step)):
+            if (moved and holds) or (started and not caused(step, self.changed)):
                 holds = self.ask([step])[step.id]
             ok, said = (True, "") if holds else self.run(_strict(self.scripts[step.id]))
             moved = moved or not holds
@@ -155,9 +113,6 @@ class _Node:
                 step, changed=change, ok=ok or not change, seconds=seconds if change else 0, said=said
             )
 
-    def _caused(self, step: AnyStep) -> bool:
-        return isinstance(step, Service) and not self.changed.isdisjoint(step.restart_after)
-
     def finish(self, step: AnyStep, *, changed: bool, ok: bool, seconds: float, said: str) -> None:
         """Note what a step did and tell it."""
         if changed:
@@ -175,7 +130,6 @@ class _Node:
         ok: bool,
         seconds: float,
         error: str | None = None,
-        difference: str | None = None,
     ) -> None:
         """Write a result for the parent, and a line for the log."""
         result = StepResult(
@@ -186,7 +140,6 @@ class _Node:
             ok=ok,
             seconds=seconds,
             error=error,
-            difference=difference,
         )
         print(result.model_dump_json(), file=self.results, flush=True)
         state = "failed" if not ok else "changed" if changed else "held"
@@ -243,10 +196,7 @@ def work() -> int:
             _Node(state.inventory.get_host(name), plan, results, secrets, sudo=needs_sudo(target))
             for (name, _), target, plan in zip(hosts, targets, plans, strict=True)
         ]
-        if job["dry_run"]:
-            gevent.joinall([gevent.spawn(node.look) for node in nodes], raise_error=True)
-        else:
-            _apply(nodes)
+        _apply(nodes)
         return 0
     finally:
         disconnect_all(state)

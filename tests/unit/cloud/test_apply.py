@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from rdo.cloud.apply import ApplyError, apply
+from rdo.cloud.looking import look
 from rdo.cloud.plan import File, Plan, Script, Target
 from rdo.cloud.ssh import command_on
 
@@ -24,6 +25,8 @@ def test_a_host_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path)
     assert "hush-hush" not in str(caught.value)
     assert "hush-hush" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ApplyError, match="gone can't be reached"):
+        look([Plan(host="gone", steps=(step,))], [Target(host="gone", ssh_config=str(config))])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="what is done on hosts is done as root")
@@ -36,7 +39,7 @@ def test_this_machine_is_reached_without_ssh_and_a_plan_has_its_own_name(tmp_pat
         script=SecretStr(f"echo 'hush-hush'; id -u >{place}"),
     )
     plan, target = Plan(host="controller", steps=(step,)), Target(host="192.0.2.10", local=True)
-    planned = apply([plan], [target], dry_run=True)
+    planned = look([plan], [target])
     assert planned.changed == ["made"] and not place.exists()
     report = apply([plan], [target], secrets=["hush-hush"])
     assert report.ok and [(row.host, row.changed) for row in report.steps] == [("controller", True)]

@@ -30,7 +30,7 @@ import openstack
 from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.identity.v3 import Password
 
-# What was found to be right, so that Keystone need not work out each password's hash again to tell: user ->
+# What is known to be right, so that Keystone need not work out each password's hash again to tell: user ->
 # digest of the password and of what Keystone has kept of it. Whichever of the two changes, so does this.
 _PROVEN = Path("/var/lib/rdo-cloud/proven-passwords.json")
 _HASHES = """
@@ -58,15 +58,15 @@ class Passwords:
         """Tell whether a user of a domain has this password."""
         key = f"{domain} {row['name']}"
         if key in self.hashes and self.proven.get(key) == self._digest(row["password"], self.hashes[key]):
-            self.seen[key] = row["password"]
             return True
-        if self._enters(row, domain):
-            self.seen[key] = row["password"]
-            return True
-        return False
+        return self._enters(row, domain)
+
+    def note(self, row: dict[str, str], domain: str) -> None:
+        """Remember that this is a user's password now."""
+        self.seen[f"{domain} {row['name']}"] = row["password"]
 
     def keep(self) -> None:
-        """Keep what was found right, readable by root alone; where the database is elsewhere, nothing."""
+        """Keep what is right now, readable by root alone; where the database is elsewhere, nothing."""
         hashes = self._hashes()
         found = {k: self._digest(value, hashes[k]) for k, value in self.seen.items() if k in hashes}
         if not found or found == self.proven:
@@ -216,6 +216,7 @@ class Objects:
                     "password of {}".format(row["name"]),
                     lambda user=user, row=row: identity.update_user(user, password=row["password"]),
                 )
+            self.passwords.note(row, domain)
             for role in roles:
                 what = "role {} of {}".format(role.name, row["name"])
                 self.want(
@@ -258,6 +259,7 @@ class Objects:
                     "password of {}".format(admin["name"]),
                     lambda user=user, admin=admin: identity.update_user(user, password=admin["password"]),
                 )
+            self.passwords.note(admin, domain.id)
             role = self.role("admin")
             given = identity.role_assignments(scope_domain_id=domain.id, user_id=user.id, role_id=role.id)
             self.want(
