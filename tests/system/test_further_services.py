@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,23 @@ def test_each_does_what_it_is_for(cloud: KnownCloud) -> None:
 def test_a_password_that_somebody_has_changed_is_put_right(cloud: KnownCloud) -> None:
     cloud.on_host(f"{_CLIENT} user set --password other swift")
     assert cloud.up() == {NAME: {"accounts"}}
+    assert cloud.up() == {}
+
+
+def test_passwords_of_the_operator_s_take_the_place_of_others(cloud: KnownCloud, tmp_path: Path) -> None:
+    file = tmp_path / "passwords.yaml"
+    file.touch(mode=0o600)
+    file.write_text("admin: of-my-own\nnova_database: unasked\n")
+    refused = cloud.installation.rdo("cloud", "up", NAME, "--passwords", str(file))
+    assert refused.returncode == 2
+    assert f"{file}:2: this cloud has no password nova_database" in refused.stderr
+    file.write_text("admin: of-my-own\nswift_service: another-one\n")
+    done = cloud.installation.json("cloud", "up", NAME, "--passwords", str(file))
+    changed = changed_steps(done)[NAME]
+    assert {"clouds", "keystonerc", "keystone-bootstrap", "accounts"} <= changed
+    assert not changed & {"heat-configuration", "ironic-configuration", "heat-engine"}
+    assert "of-my-own" in cloud.on_host("cat /root/keystonerc_admin")
+    _assert_kept(cloud)
     assert cloud.up() == {}
 
 
