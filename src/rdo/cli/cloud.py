@@ -176,6 +176,7 @@ def up(
     services = simple.chosen_services(further=further or (), only=only or ())
     if services and cloud is not None:
         raise InputError("A cloud's file says which services it has; --with and --only go without one.")
+    file = file_of(cloud)
     if on_test_host and cloud is not None:
         cloud = _rehearse(paths, cloud, release)
     elif on_test_host:
@@ -192,7 +193,7 @@ def up(
     with Applier() as applier:
         deployment = deployment_of(cloud, release, given=given)
         remember(paths, deployment.site.cloud)
-        done = apply_plans(deployment, dry_run=False, checks=checks, file=file_of(cloud), applier=applier)
+        done = apply_plans(deployment, dry_run=False, checks=checks, file=file, applier=applier)
     print_report(done, as_json, "changed")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from rdo.cloud.allinone import chosen_services, compute_at, on_host, rehearsal, with_compute
 from rdo.cloud.credentials import Credentials
-from rdo.cloud.deployment import Deployment
+from rdo.cloud.deployment import Deployment, recall, remember
 from rdo.cloud.leaving import without
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import WRITTEN, Plan, Target
@@ -22,6 +22,7 @@ from rdo.cloud.takedown import removals, script_of
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import CORE, Cloud, Host, Repository, Role, Site
 from rdo.common.errors import InputError
+from rdo.common.paths import Paths
 from tests.unit.packaging.small_release import platform as small_platform
 
 ONE = Host(name="one", address=ip_address("192.0.2.10"))
@@ -129,6 +130,16 @@ def test_a_rehearsal_is_as_the_file_says_but_for_its_hosts() -> None:
     ]
     assert [h.roles for h in found.hosts] == [front.roles, back.roles]
     assert [h.external_interface is None for h in found.hosts] == [Role.NETWORK not in front.roles, True]
+
+
+def test_what_another_rdo_has_kept_of_a_cloud_is_said_and_left(tmp_path: Path) -> None:
+    paths = Paths.from_environment({"RDO_HOME": str(tmp_path)})
+    remember(paths, Cloud(name="prod", hosts=(ONE,)))
+    assert recall(paths, "prod").controller == ONE
+    kept = paths.clouds / "prod/cloud.json"
+    kept.write_text(kept.read_text().replace('"region"', '"realm"'))
+    with pytest.raises(InputError, match=r"kept of prod can't be read: realm: Extra inputs"):
+        recall(paths, "prod")
 
 
 def test_who_has_left_may_not_come_in_any_more(tmp_path: Path) -> None:
