@@ -119,19 +119,6 @@ class Applier:
         return "\n".join(said.decode(errors="replace").strip().splitlines()[-8:])
 
 
-def apply(
-    plans: Sequence[Plan],
-    targets: Sequence[Target],
-    *,
-    secrets: Sequence[str] = (),
-    report: Reporter | None = None,
-    log: Path | None = None,
-) -> ApplyReport:
-    """Do what :meth:`Applier.apply` does, in a process that is started for it."""
-    with Applier() as applier:
-        return applier.apply(plans, targets, secrets=secrets, report=report, log=log)
-
-
 if __name__ == "__main__":
     from rdo.cloud.worker import work
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from rdo.building.planner import RootPlanner
 from rdo.building.rpminfo import RpmInfo
-from rdo.cloud.apply import apply
+from rdo.cloud.apply import Applier
 from rdo.cloud.plan import Part, Plan, Target
 from rdo.cloud.roles import repository
 from rdo.cloud.testhosts import hosts, image
@@ -186,7 +186,9 @@ class _Trial:
             public_key=keys.load(self.paths).public,
         )
         plan = Plan(host=self.host.name, steps=repository.steps(published))
-        report = apply([plan], [Target(host=self.host.name, ssh_config=str(self.host.ssh_config))])
+        target = Target(host=self.host.name, ssh_config=str(self.host.ssh_config))
+        with Applier() as applier:
+            report = applier.apply([plan], [target])
         if not report.ok:
             raise RdoError(f"{self.host.name} can't use the repository: {report.steps[-1].error}")
 

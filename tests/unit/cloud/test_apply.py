@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from rdo.cloud.apply import ApplyError, apply
+from rdo.cloud.apply import Applier, ApplyError
 from rdo.cloud.looking import look
-from rdo.cloud.plan import File, Plan, Script, Target
+from rdo.cloud.plan import ApplyReport, File, Plan, Script, Target
 from rdo.cloud.ssh import command_on
+
+
+def apply(plan: Plan, target: Target, *, secrets: Sequence[str] = (), log: Path | None = None) -> ApplyReport:
+    with Applier() as applier:
+        return applier.apply([plan], [target], secrets=secrets, log=log)
 
 
 def test_a_host_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path) -> None:
@@ -21,7 +27,7 @@ def test_a_host_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path)
     step = File(id="f", title="f", path="/tmp/never", content=SecretStr("hush-hush"))
     log = tmp_path / "logs" / "run.log"
     with pytest.raises(ApplyError, match="gone") as caught:
-        apply([Plan(host="gone", steps=(step,))], [Target(host="gone", ssh_config=str(config))], log=log)
+        apply(Plan(host="gone", steps=(step,)), Target(host="gone", ssh_config=str(config)), log=log)
     assert "hush-hush" not in str(caught.value)
     assert "hush-hush" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
@@ -41,10 +47,10 @@ def test_this_machine_is_reached_without_ssh_and_a_plan_has_its_own_name(tmp_pat
     plan, target = Plan(host="controller", steps=(step,)), Target(host="192.0.2.10", local=True)
     planned = look([plan], [target])
     assert planned.changed == ["made"] and not place.exists()
-    report = apply([plan], [target], secrets=["hush-hush"])
+    report = apply(plan, target, secrets=["hush-hush"])
     assert report.ok and [(row.host, row.changed) for row in report.steps] == [("controller", True)]
     assert place.read_text().endswith(f"{os.geteuid()}\n")
-    assert apply([plan], [target]).changed == []
+    assert apply(plan, target).changed == []
 
 
 def test_scripts_run_as_root_whoever_comes_in() -> None:
