@@ -103,6 +103,7 @@ def test_passwords_of_the_operator_s_take_the_place_of_others(cloud: KnownCloud,
     assert cloud.up() == {}
 
 
+@pytest.mark.long
 def test_what_is_kept_outlives_new_passwords_and_certificates(cloud: KnownCloud) -> None:
     old = cloud.secrets()
     done = cloud.installation.rdo("cloud", "rotate", NAME, "--passwords", "--certificates", "--yes")
