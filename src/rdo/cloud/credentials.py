@@ -24,19 +24,19 @@ class Credentials:
 
     def __init__(self, path: Path, given: Mapping[str, SecretStr] | None = None) -> None:
         self.path = path
-        self.unused = dict(given or {})
-        """What was given and not asked for yet."""
-        self._given = dict(self.unused)
+        self._given = {name: value.get_secret_value() for name, value in (given or {}).items()}
+        self.unused = set(self._given)
+        """Names of what was given and not asked for yet."""
 
     def __getitem__(self, name: str) -> SecretStr:
         if name in self._given:
-            self.unused.pop(name, None)
-            return self._given[name]
+            self.unused.discard(name)
+            return SecretStr(self._given[name])
         with locked(self.path.with_suffix(".lock")):
             known = self._read()
             if name not in known:
                 known[name] = secrets.token_hex(16)
-                write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
+                self._write(known)
         return SecretStr(known[name])
 
     def __contains__(self, name: str) -> bool:
@@ -44,13 +44,10 @@ class Credentials:
 
     def keep(self) -> None:
         """Keep what was given; the next ``up`` puts it in force."""
-        given = {name: value.get_secret_value() for name, value in self._given.items()}
         with locked(self.path.with_suffix(".lock")):
             known = self._read()
-            if given.items() <= known.items():
-                return
-            text = json.dumps({**known, **given}, indent=1, sort_keys=True) + "\n"
-            write_atomically(self.path, text, mode=0o600)
+            if not self._given.items() <= known.items():
+                self._write(known | self._given)
 
     def renew(self) -> list[str]:
         """Make all passwords anew, and return their names; the next ``up`` puts them in force.
@@ -61,7 +58,7 @@ class Credentials:
         with locked(self.path.with_suffix(".lock")):
             known, names = self._read(), self.names()
             known |= {name: secrets.token_hex(16) for name in names}
-            write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
+            self._write(known)
         return names
 
     def preset(self, given: Mapping[str, SecretStr]) -> list[str]:
@@ -70,8 +67,7 @@ class Credentials:
             known = self._read()
             new = {n: value.get_secret_value() for n, value in given.items() if n not in known}
             if new:
-                text = json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n"
-                write_atomically(self.path, text, mode=0o600)
+                self._write(known | new)
         return sorted(n for n, value in given.items() if n in known and known[n] != value.get_secret_value())
 
     def names(self) -> list[str]:
@@ -81,12 +77,14 @@ class Credentials:
     def replacing(self) -> list[str]:
         """Return the names of what is given, differs from what is kept, and can't take its place."""
         known = self._read()
-        given = {name: value.get_secret_value() for name, value in self._given.items()}
-        return sorted(n for n, value in given.items() if _stays(n) and known.get(n, value) != value)
+        return sorted(n for n, value in self._given.items() if _stays(n) and known.get(n, value) != value)
 
     def values(self) -> list[str]:
         """Return all passwords that there are by now."""
-        return sorted({*self._read().values(), *(value.get_secret_value() for value in self._given.values())})
+        return sorted({*self._read().values(), *self._given.values()})
+
+    def _write(self, known: Mapping[str, str]) -> None:
+        write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
 
     def _read(self) -> dict[str, str]:
         try:
