@@ -16,7 +16,6 @@ from rdo.cli.known_clouds import (
     Json,
     apply_plans,
     base_of,
-    cloud_named,
     deployment_of,
     describe,
     file_of,
@@ -178,7 +177,9 @@ def up(
         raise InputError("A cloud's file says which services it has; --with and --only go without one.")
     file = file_of(cloud)
     if on_test_host and cloud is not None:
-        cloud = _rehearse(paths, cloud, release)
+        if file is None:
+            raise InputError(f"{cloud} is there already; --on-test-host goes with a file, or without.")
+        cloud = _rehearse(paths, file, release)
     elif on_test_host:
         hosts.require_root()
         distribution, series, base = base_of(paths, release, "debian13")
@@ -347,17 +348,15 @@ def _word(check: Check) -> str:
     return "works" if check.ok else f"not tried {check.skipped}" if check.skipped else "FAILS"
 
 
-def _rehearse(paths: Paths, cloud: str, release: str | None) -> str:
+def _rehearse(paths: Paths, file: Path, release: str | None) -> str:
     """Make or boot the test hosts for an operator's file, and return the name of that cloud."""
     from rdo.cli.show import progress
     from rdo.cloud.allinone import rehearse
+    from rdo.cloud.cloudfile import read_cloud
     from rdo.cloud.testhosts import hosts
-    from rdo.common.errors import InputError
 
-    if file_of(cloud) is None:
-        raise InputError(f"{cloud} is there already; --on-test-host goes with a file, or without.")
     hosts.require_root()
-    described = cloud_named(paths, cloud)
+    described = read_cloud(file)
     distribution, series, base = base_of(paths, release or described.series, "debian13")
     with progress() as report:
         made = rehearse(described, f"{described.name}-try", distribution, series, base, paths, report)
