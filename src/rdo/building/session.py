@@ -18,6 +18,7 @@ from rdo.building.runlock import only_run
 from rdo.building.state import State
 from rdo.building.store import Store
 from rdo.common.paths import Paths
+from rdo.common.process import end_programs
 from rdo.common.progress import Progress
 
 
@@ -73,6 +74,7 @@ def run_requests(
 @contextmanager
 def _terminable() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        end_programs()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
+import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from rdo.common.errors import RdoError
+
+# Seconds between looks at a running program, and for how long its output may outlive it: a process that it
+# left in the background keeps the pipes open.
+_LOOK, _GRACE = 0.5, 2.0
+
+# Process groups that run now, by their leader. Programs run outside of our own group, so a terminal's Ctrl-C
+# doesn't reach them by itself.
+_running: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class CommandError(RdoError):
@@ -42,31 +55,106 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it wrote.
 
+    It runs in a session of its own, without a terminal. Whatever ends the wait for it early, a time limit or
+    Ctrl-C, kills it and all processes of its session's group. What it leaves in the background goes on after
+    its own end, but isn't waited for.
+
     :param check: raise when the exit status is not 0
     :param timeout: seconds; the program is killed after them
     :raises CommandError: it could not be started, ran out of time, or (with ``check``) failed
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(command),
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            text=True,
-            errors="replace",
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=cwd,
             env=None if env is None else dict(env),
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
     except FileNotFoundError as error:
         raise CommandError(command, None, "", f"not found ({error.filename})") from error
     except PermissionError as error:
         raise CommandError(command, None, "", f"may not be run ({error.filename})") from error
-    except subprocess.TimeoutExpired as error:
-        output = error.stdout or b""
-        text = output.decode(errors="replace") if isinstance(output, bytes) else output
-        raise CommandError(command, None, text, f"no end after {timeout:g} s") from error
-    if check and done.returncode != 0:
-        raise CommandError(command, done.returncode, done.stdout + done.stderr, f"exit {done.returncode}")
-    return Completed(done.returncode, done.stdout, done.stderr)
+    _running[process.pid] = process
+    try:
+        stdout, stderr, in_time = _collect(process, None if input is None else input.encode(), timeout)
+    finally:
+        _kill(process)
+        del _running[process.pid]
+        # sudo's processes are another user's: they can't be killed, so they aren't waited for without end.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+    if not in_time:
+        raise CommandError(command, None, stdout + stderr, f"no end after {timeout:g} s")
+    if check and process.returncode != 0:
+        raise CommandError(command, process.returncode, stdout + stderr, f"exit {process.returncode}")
+    return Completed(process.returncode, stdout, stderr)
+
+
+def end_programs() -> None:
+    """Kill the programs that :func:`run` waits for in any thread, for handlers of signals.
+
+    A pool of threads that wait for programs would otherwise hold up Ctrl-C until the last program's end.
+    """
+    for process in list(_running.values()):
+        _kill(process)
+
+
+def end_programs_with_us() -> None:
+    """From now on, let each signal that ends this process call :func:`end_programs` first.
+
+    Call it in the main thread, before anything else sets handlers of signals.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    end_programs()
+    if number == signal.SIGINT:
+        signal.default_int_handler(number, frame)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _collect(
+    process: subprocess.Popen[bytes], input: bytes | None, timeout: float | None
+) -> tuple[str, str, bool]:
+    """Return both outputs, and whether the program ended in time; kill it if it didn't."""
+    started, in_time = time.monotonic(), True
+    ends: float | None = None  # when to give up on output that others than the program keep open
+    while True:
+        try:
+            stdout, stderr = process.communicate(input, timeout=_LOOK)
+        except subprocess.TimeoutExpired as waiting:
+            now, input = time.monotonic(), None
+            if ends is not None and now > ends:
+                return _text(waiting.output), _text(waiting.stderr), in_time
+            if ends is None and process.poll() is not None:
+                ends = now + _GRACE
+            elif ends is None and timeout is not None and now - started > timeout:
+                in_time = False
+                _kill(process)
+                ends = now + _GRACE
+        else:
+            return _text(stdout), _text(stderr), in_time
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program's process group; nothing where the program has been waited for."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text(output: bytes | str | None) -> str:
+    """Decode output, with line ends as Python's text files have them."""
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
