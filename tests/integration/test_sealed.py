@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -62,6 +63,56 @@ def test_root_s_programs_may_be_anybody_s(root: Root, paths: Paths, tmp_path: Pa
     layered = Sandbox([tmp_path / "layer", *(layer.path for layer in root.layers)], scratch_folder(paths))
     result = layered.run(["true"], before="find", after="find")
     assert result.tail.splitlines() == ["ran as 0", "ran as 0"]
+
+
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        ("etc/passwd", "{outside}/file"),
+        ("etc/group", "{outside}/absent"),
+        ("etc", "{outside}"),
+        # bwrap sees the machine there while it makes its mount points
+        ("run", "/oldroot{outside}"),
+        ("run", "../../../../../..{outside}"),
+        ("proc", "/oldroot{outside}/absent"),
+        ("dev", "/oldroot{outside}/absent"),
+        ("builddir", "{outside}"),
+        ("tmp", "{outside}"),
+    ],
+)
+def test_links_of_a_layer_lead_nowhere_outside(
+    root: Root, paths: Paths, tmp_path: Path, place: str, target: str
+) -> None:
+    """What sets a sandbox up is the machine's root; a package may have brought any link."""
+    outside, layer = tmp_path / "outside", tmp_path / "layer"
+    outside.mkdir()
+    (outside / "file").write_text("as it was\n")
+    before = outside.stat()
+    link = layer / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(target.format(outside=outside))
+    bound = tmp_path / "bound"
+    bound.mkdir()
+    (bound / "file").write_text("bound\n")
+    layered = Sandbox([layer, *(one.path for one in root.layers)], scratch_folder(paths))
+    binds = [Bind(bound, "/run/rdo/in"), Bind(bound / "file", "/run/rdo-file")]
+    # Some of these roots are of no use: then it says so.
+    with contextlib.suppress(SandboxError):
+        layered.run(["cat", "/run/rdo-file", "/run/rdo/in/file"], binds=binds)
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "as it was\n"
+    after = outside.stat()
+    assert (before.st_mode, before.st_uid) == (after.st_mode, after.st_uid)
+
+
+def test_a_bound_file_is_not_made_through_a_link(root: Root, paths: Paths, tmp_path: Path) -> None:
+    layer, outside = tmp_path / "layer", tmp_path / "outside"
+    (layer / "run").mkdir(parents=True)
+    (layer / "run/source").symlink_to(f"/oldroot{outside}")
+    (tmp_path / "source").write_text("bound\n")
+    layered = Sandbox([layer, *(one.path for one in root.layers)], scratch_folder(paths))
+    result = layered.run(["cat", "/run/source"], binds=[Bind(tmp_path / "source", "/run/source")])
+    assert (result.tail, outside.exists()) == ("bound\n", False)
 
 
 def test_loopback_works_and_nothing_else(sandbox: Sandbox) -> None:

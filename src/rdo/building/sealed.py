@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from rdo.common.errors import RdoError
@@ -39,15 +39,21 @@ _counter = itertools.count()
 _OUTER = r"""
 [ "$PPID" = "$1" ] || { echo "its owner is gone"; echo "sandbox: set-up failed"; exit 125; }
 shift
-exec unshare --mount --pid --fork --kill-child --propagation private -- \
+umask 022
+exec unshare --mount --pid --fork --kill-child --propagation private --mount-proc -- \
     sh -ec "$INNER" sealed $((200000 + $$)) "$@"
 """
 
 # Runs as PID 1 of the private namespaces. Arguments: uid, work folder, tmpfs options, lowerdir, "keep" where
-# the upper layer is a folder on disk that stays, then bwrap's.
+# the upper layer is a folder on disk that stays, the places that bwrap mounts on (one a line; folders end
+# with a slash), then bwrap's.
+#
+# This is the machine's root, and what lies below m/r comes out of packages. Nothing here follows a path
+# through it: a link in it (`etc/passwd`, `run`) may lead anywhere on the machine. bwrap follows such links
+# when it makes mount points, so these are made before, in the upper layer, which hides what is below.
 _INNER = r"""
-uid=$1 work=$2 size=$3 lower=$4 keep=$5
-shift 5
+uid=$1 work=$2 size=$3 lower=$4 keep=$5 points=$6
+shift 6
 trap 'echo "sandbox: set-up failed" >&2; exit 125' EXIT
 cd "$work"
 mount -t tmpfs -o "$size,mode=755" tmpfs m
@@ -58,13 +64,22 @@ else
     mkdir m/u m/w m/r m/s m/u/builddir m/u/tmp
     chmod 1777 m/u/tmp m/s
     chown "$uid:$uid" m/u/builddir
+    printf '%s\n' "$points" | while IFS= read -r point; do
+        mkdir -p "m/u${point%/*}"
+        [ -d "m/u$point" ] || : >"m/u$point"
+    done
     mount -t overlay -o "lowerdir=$lower,upperdir=m/u,workdir=m/w,volatile" overlay m/r
-    if [ -d m/r/etc ]; then
-        echo "mockbuild:x:$uid:$uid::/builddir:/bin/bash" >>m/r/etc/passwd
-        echo "mockbuild:x:$uid:" >>m/r/etc/group
-    fi
 fi
 exec bwrap --bind "$work/m/r" / --proc /proc --dev /dev --bind "$work/m/s" /dev/shm "$@"
+"""
+
+# Runs inside before the preparations: the build user is known by the owner of its home.
+_ACCOUNT = """
+if [ -d /etc ]; then
+    uid=$(stat -c %u /builddir) || exit
+    echo "mockbuild:x:$uid:$uid::/builddir:/bin/bash" >>/etc/passwd || exit
+    echo "mockbuild:x:$uid:" >>/etc/group || exit
+fi
 """
 
 # Runs as root inside; $1 is a script of preparations, $2 one for afterwards, the rest is the command.
@@ -238,6 +253,8 @@ class Sandbox:
         :raises SandboxError: the sandbox failed, ``before`` or ``after`` did, or memory ran out
         """
         limits = limits or Limits()
+        if keep is None:
+            before = _ACCOUNT + before
         inside = ["/bin/sh", "-c", _WRAPPER, "sealed", before, after]
         inside += [*(_DROP if user == "build" else ()), *command]
         with self._work() as work:
@@ -274,7 +291,7 @@ class Sandbox:
         size = f"size={limits.space},nr_inodes={limits.inodes}"
         command = ["setpriv", "--pdeathsig=KILL", "--", "prlimit", f"--nproc={limits.processes}", "--core=0"]
         command += [f"--fsize={limits.file_size}", "--", "sh", "-c", _OUTER, "sealed", str(os.getpid())]
-        command += [str(work), size, lower, "keep" if keep else ""]
+        command += [str(work), size, lower, "keep" if keep else "", "\n".join(_mount_points(binds))]
         for bind in binds:
             command += ["--bind" if bind.writable else "--ro-bind", str(bind.source.absolute()), bind.target]
         command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "buildhost"]
@@ -284,6 +301,20 @@ class Sandbox:
         for name, value in {**_environment(), **env}.items():
             command += ["--setenv", name, value]
         return [*command, "--", *inside]
+
+
+def _mount_points(binds: Sequence[Bind]) -> list[str]:
+    """Return where bwrap mounts something; folders end with a slash.
+
+    :raises SandboxError: nothing can be mounted there
+    """
+    found = ["/proc/", "/dev/"]
+    for bind in binds:
+        target = PurePosixPath(bind.target)
+        if not target.is_absolute() or ".." in target.parts or len(target.parts) < 2 or "\n" in bind.target:
+            raise SandboxError(f"Nothing can be bound to {bind.target!r} in a sandbox.")
+        found.append(f"{target}/" if bind.source.is_dir() else str(target))
+    return found
 
 
 def _environment() -> dict[str, str]:
