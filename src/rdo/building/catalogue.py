@@ -77,9 +77,7 @@ def _entry(
     stated = distribution.package(project.name)
     entry = CatalogueEntry(
         project=project.name,
-        summary=""
-        if known is None
-        else summary_of(known, stated.summary if stated else None).replace("%%", "%"),
+        summary="" if known is None else summary_of(known, stated.summary if stated else None),
         type=project.type,
         component=project.component,
         version=version,

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 
 from rdo.distribution.description import Service
 from rdo.packaging import library, templates
-from rdo.packaging.prose import description_of, escape, quoted, summary_of
+from rdo.packaging.prose import description_of, summary_of
 from rdo.packaging.service_config import config_line
 from rdo.packaging.service_steps import Steps
 from rdo.packaging.spec import EVR, Draft, Subpackage
+from rdo.packaging.spec_quoting import listed_path, shell_word
 
 MODULE = "openstack_dashboard"
 SHARE = "%{_datadir}/openstack-dashboard"
@@ -133,8 +134,8 @@ class _Project:
         for name in self.draft.inputs.metadata.files:
             path = _policy(name) or _snippet(name, examples=True)
             if path is not None and name.startswith(f"{MODULE}/"):
-                self.main.files.append(config_line(f"{ETC}/{escape(path)}", self.group))
-                folders.add(path.rpartition("/")[0])
+                self.main.files.append(config_line(f"{ETC}/{listed_path(path)}", self.group))
+                folders.add(listed_path(path.rpartition("/")[0]))
         self.main.files += [
             f"%dir %attr(0750, root, {self.group}) {ETC}/{folder}"
             for folder in sorted(folders - {"", "local_settings.d"})
@@ -148,7 +149,7 @@ class _Project:
             f"install -p -m 0755 %{{SOURCE{number}}} %{{buildroot}}{SHARE}/compress.py",
             f"sed \"s|^LOCAL_PATH = .*|LOCAL_PATH = '$PWD'|\" local_settings > {settings}",
             f"export PYTHONPATH=%{{buildroot}}{self.draft.sitedir}",
-            "export PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0",
+            "export PYTHONDONTWRITEBYTECODE=1",
             *(
                 f"%{{python3}} %{{buildroot}}{SHARE}/{command}"
                 for command in ("manage.py check", f"manage.py {_COLLECT}", "compress.py")
@@ -209,10 +210,12 @@ def _add_plugin(draft: Draft) -> None:
         main=True,
     )
     placed = list(_placed(draft))
-    _stylesheets(draft, [source for source, _ in placed if "/enabled/" in source])
-    for source, target in placed:
-        draft.after_install.append(f"install -p -D -m 0644 {quoted(source)} %{{buildroot}}{target}")
-        main.files.append(config_line(target, group) if target.startswith(ETC) else target)
+    _stylesheets(draft, [source for source, _, _ in placed if "/enabled/" in source])
+    for source, folder, name in placed:
+        target = f"{folder}/{shell_word(name)}"
+        draft.after_install.append(f"install -p -D -m 0644 {shell_word(source)} %{{buildroot}}{target}")
+        target = f"{folder}/{listed_path(name)}"
+        main.files.append(config_line(target, group) if folder == ETC else target)
     # byte-code of them is made on the host, as it is of all settings
     draft.subpackages.insert(0, main)
 
@@ -221,7 +224,7 @@ def _stylesheets(draft: Draft, panels: Sequence[str]) -> None:
     """Let each stylesheet that a panel adds import what the dashboard's own do."""
     if not panels or not any(re.search(r"/static/.+\.scss$", n) for n in draft.inputs.metadata.files):
         return
-    names = " ".join(quoted(name) for name in panels)
+    names = " ".join(shell_word(name) for name in panels)
     imports = "".join(f'@import "{path}";\\n' for path in _SASS)
     draft.before_wheel += [
         "# stylesheets import what they use, or the dashboard can't compile them",
@@ -232,17 +235,17 @@ def _stylesheets(draft: Draft, panels: Sequence[str]) -> None:
     ]
 
 
-def _placed(draft: Draft) -> Iterator[tuple[str, str]]:
-    """Yield the files of a plugin that the dashboard has to find, and their places there."""
+def _placed(draft: Draft) -> Iterator[tuple[str, str, str]]:
+    """Yield the files of a plugin that the dashboard has to find, and their places there: folder and name."""
     roots = tuple(name.replace(".", "/").partition("/")[0] + "/" for name in draft.inputs.inspection.modules)
     for name in draft.inputs.metadata.files:
         if not name.startswith(roots) or re.search(r"/tests?/", name):
             continue
         if match := re.fullmatch(r"[^/]+/(?:local/)?enabled/(_[^/]+\.py)", name):
             if match.group(1) != "__init__.py":
-                yield name, f"{_ENABLED}/{escape(match.group(1))}"
+                yield name, _ENABLED, match.group(1)
         elif (path := _policy(name) or _snippet(name)) is not None:
-            yield name, f"{ETC}/{escape(path)}"
+            yield name, ETC, path
 
 
 def _policy(name: str) -> str | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rdo.packaging import naming
 from rdo.packaging.build_requirements import through_extras
 from rdo.packaging.extras import packaged_extras
-from rdo.packaging.prose import description_of, escape, summary_of, wrapped
+from rdo.packaging.prose import description_of, summary_of, wrapped
 from rdo.packaging.spec import EVR, Draft, Subpackage
+from rdo.packaging.spec_quoting import documents, listed_path, literal, shell_word
 
 _DIRECTORIES = (
+    ("etc/", "%{_sysconfdir}/"),
     ("share/", "%{_datadir}/"),
     ("bin/", "%{_bindir}/"),
     ("sbin/", "%{_sbindir}/"),
@@ -72,8 +75,8 @@ def _documents(draft: Draft) -> None:
     licences: dict[str, str] = {}
     for name in sorted(inspection.licence_files, key=lambda item: (item.count("/"), item)):
         licences.setdefault(posixpath.basename(name), name)
-    files += [f"%license {escape(name)}" for name in sorted(licences.values())]
-    files += [f"%doc {escape(name)}" for name in inspection.doc_files]
+    files += [f"%license {name}" for name in documents(sorted(licences.values()))]
+    files += [f"%doc {name}" for name in documents(inspection.doc_files)]
 
 
 def commands(draft: Draft) -> list[str]:
@@ -114,16 +117,15 @@ def _data_files(draft: Draft) -> None:
             "cp -a %{buildroot}%{_prefix}/etc/. %{buildroot}%{_sysconfdir}/",
             "rm -r %{buildroot}%{_prefix}/etc",
         ]
-    for pattern in _left_out(draft):
-        place = f"%{{_sysconfdir}}/{pattern[4:]}" if pattern.startswith("etc/") else below_prefix(pattern)
-        draft.after_install.append(f"rm -r %{{buildroot}}{place}")
+    places = [below_prefix(pattern, literal) for pattern in _stated_left_out(draft)]
+    places += [below_prefix(name, shell_word) for name in _used_inputs(draft)]
+    draft.after_install += [f"rm -r %{{buildroot}}{place}" for place in places]
     if draft.inputs.stated.service is not None:
         return
     draft.modules.files += [f"%dir {folder}" for folder in _own_folders(draft, rows)]
     for target in rows:
         if target in etc:
-            name = target.lstrip("/").removeprefix("etc/")
-            draft.subpackages[0].files.append(f"%config(noreplace) %{{_sysconfdir}}/{escape(name)}")
+            draft.subpackages[0].files.append(f"%config(noreplace) {below_prefix(target)}")
         else:
             draft.subpackages[0].files.append(below_prefix(target))
 
@@ -138,10 +140,7 @@ def _own_folders(draft: Draft, rows: Iterable[str]) -> list[str]:
         parts = target.split("/")
         if parts[0] in ("etc", "share") and parts[1] in names:
             found |= {"/".join(parts[:length]) for length in range(2, len(parts))}
-    return [
-        f"%{{_sysconfdir}}/{escape(folder[4:])}" if folder.startswith("etc/") else below_prefix(folder)
-        for folder in sorted(found)
-    ]
+    return [below_prefix(folder) for folder in sorted(found)]
 
 
 def data_files(draft: Draft) -> list[str]:
@@ -152,31 +151,37 @@ def data_files(draft: Draft) -> list[str]:
 
 
 def _left_out(draft: Draft) -> list[str]:
-    """Return globs of what is not shipped: stated ones, and inputs of option generators, which were used.
+    """Return globs of what is not shipped: stated ones, and inputs of option generators, which were used."""
+    return [*_stated_left_out(draft), *(glob.escape(name) for name in _used_inputs(draft))]
 
-    A stated command may be there in other series only.
-    """
-    inspection = draft.inputs.inspection
+
+def _stated_left_out(draft: Draft) -> list[str]:
+    """Return the packager's globs. A stated command may be there in other series only."""
     places = [f"bin/{name}" for name in _installed_commands(draft)]
     stated = draft.inputs.stated.leave_out
-    there = [one for one in stated if not one.startswith("bin/") or fnmatch.filter(places, one)]
+    return [one for one in stated if not one.startswith("bin/") or fnmatch.filter(places, one)]
+
+
+def _used_inputs(draft: Draft) -> list[str]:
+    inspection = draft.inputs.inspection
     inputs = {source for source, _ in (*inspection.config_generators, *inspection.policy_generators)}
-    used = [target.lstrip("/") for target, source in inspection.data_files if source in inputs]
-    return [*there, *used]
+    return [target.lstrip("/") for target, source in inspection.data_files if source in inputs]
 
 
-def below_prefix(target: str) -> str:
-    """Return a data file's path in RPM's macros, escaped; ``target`` is relative to the prefix (share/x).
+def below_prefix(target: str, written: Callable[[str], str] = listed_path) -> str:
+    """Return a data file's path in RPM's macros; ``target`` is relative to the prefix (share/x).
 
-    Manual pages are compressed once they are installed.
+    What is below ``etc`` goes to /etc. Manual pages are compressed once they are installed.
+
+    :param written: how the name is written in the spec: as in %files, or as in a shell line
     """
-    relative = escape(target.lstrip("/").removeprefix("usr/"))
+    relative = target.lstrip("/").removeprefix("usr/")
     if relative.startswith("share/man/"):
-        return f"%{{_mandir}}/{relative.removeprefix('share/man/')}*"
+        return f"%{{_mandir}}/{written(relative.removeprefix('share/man/'))}*"
     for start, macro in _DIRECTORIES:
         if relative.startswith(start):
-            return macro + relative.removeprefix(start)
-    return f"%{{_prefix}}/{relative}"
+            return macro + written(relative.removeprefix(start))
+    return f"%{{_prefix}}/{written(relative)}"
 
 
 def _extras(draft: Draft) -> None:
@@ -208,7 +213,7 @@ def _tests(draft: Draft) -> None:
     if not folders or inputs.stated.tests is False or plugin:
         return
     modules = draft.modules_name
-    paths = [f"{draft.sitedir}/{folder}" for folder in folders]
+    paths = [f"{draft.sitedir}/{listed_path(folder)}" for folder in folders]
     draft.modules.files += [f"%exclude {path}" for path in paths]
     draft.subpackages.append(
         Subpackage(
@@ -234,11 +239,13 @@ def _translations(draft: Draft) -> None:
     draft.before_wheel.append("# translations are compiled, and their sources left out of the wheel")
     djangos = [folder for folder in inputs.inspection.locales if _is_djangos(folder, inputs.metadata.files)]
     others = [folder for folder in inputs.inspection.locales if folder not in djangos]
-    draft.before_wheel += [line for folder in djangos for line in _compiled(folder, f"_modules/{folder}")]
+    draft.before_wheel += [
+        line for folder in djangos for line in _compiled(folder, f"_modules/{shell_word(folder)}")
+    ]
     draft.before_wheel += [line for folder in others for line in _compiled(folder, "_translations")]
     if djangos:
         draft.after_install.append(f"cp -a _modules/. %{{buildroot}}{draft.sitedir}/")
-        draft.modules.files += [f"{draft.sitedir}/{folder}" for folder in djangos]
+        draft.modules.files += [f"{draft.sitedir}/{listed_path(folder)}" for folder in djangos]
     if others:
         _translations_apart(draft)
 
@@ -250,7 +257,11 @@ def _is_djangos(folder: str, files: Iterable[str]) -> bool:
 
 
 def _compiled(folder: str, target: str) -> list[str]:
-    """Return the shell lines that compile a folder's catalogues into another and remove it."""
+    """Return the shell lines that compile a folder's catalogues into another and remove it.
+
+    :param target: as a word of the shell
+    """
+    folder = shell_word(folder)
     return [
         f"for po in {folder}/*/LC_MESSAGES/*.po; do",
         f"  mo={target}/${{po#{folder}/}}",
@@ -283,6 +294,8 @@ def _translations_apart(draft: Draft) -> None:
 
 
 def first_licence(draft: Draft) -> list[str]:
-    """Return the licence files of the sdist's top folder, for subpackages that may be installed alone."""
-    top = [name for name in draft.inputs.inspection.licence_files if "/" not in name]
-    return [escape(name) for name in top]
+    """Return the licence files of the sdist's top folder, for subpackages that may be installed alone.
+
+    As %files has them.
+    """
+    return documents(name for name in draft.inputs.inspection.licence_files if "/" not in name)

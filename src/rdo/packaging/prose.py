@@ -1,25 +1,19 @@
-"""Summaries and descriptions: upstream's words, in the form that RPM and rpmlint want."""
+"""Summaries and descriptions: upstream's words, in the form that RPM and rpmlint want.
+
+They are plain text here; what makes lines of a spec of them escapes it.
+"""
 
 from __future__ import annotations
 
 import re
-import shlex
 import textwrap
 
+from rdo.common.text import plain
+from rdo.packaging.spec_quoting import begins_with_a_word_of_rpms
 from rdo.upstream.models import Metadata
 
 WIDTH = 79  # rpmlint's limit for lines of a summary or description
 _MARKUP = re.compile(r"^(\.\.|[-=~^*+#`\"']{3,}|:\w|\||<|!?\[|>>>|\$ |```|\d+\.|[*+-] )")
-
-
-def escape(text: str) -> str:
-    """Return text that RPM's macro expansion leaves alone."""
-    return text.replace("%", "%%")
-
-
-def quoted(name: str) -> str:
-    """Return a file name of upstream's as one word of a spec's shell lines."""
-    return escape(shlex.quote(name))
 
 
 def summary_of(metadata: Metadata, stated: str | None = None) -> str:
@@ -27,17 +21,17 @@ def summary_of(metadata: Metadata, stated: str | None = None) -> str:
 
     :param stated: a packager's own words
     """
-    text = " ".join((stated or metadata.summary or "").split())
+    text = plain(stated or metadata.summary or "")
     if not text or text.upper() == "UNKNOWN":
         text = f"{metadata.name} for Python"
-    text = re.sub(r"[\s.]+$", "", text)
+    text = re.sub(r"[\s.\\]+$", "", text) or f"{metadata.name} for Python"
     if len(text) > WIDTH:
         first = re.split(r"(?<=\w)[.;:] |\s[-–—]+\s", text, maxsplit=1)[0]
         text = first if 10 <= len(first) <= WIDTH else textwrap.shorten(text, WIDTH, placeholder="")
-        text = re.sub(r"[\s.,;:(-]+$", "", text)
+        text = re.sub(r"[\s.,;:(\\-]+$", "", text)
     word = text.split()[0]
     # a name such as oslo.config keeps its spelling
-    return escape(text[0].upper() + text[1:] if word.islower() and word.isalpha() else text)
+    return text[0].upper() + text[1:] if word.islower() and word.isalpha() else text
 
 
 def description_of(metadata: Metadata, stated: str | None = None) -> str:
@@ -46,18 +40,29 @@ def description_of(metadata: Metadata, stated: str | None = None) -> str:
     :param stated: a packager's own words, any number of paragraphs
     """
     if stated:
-        paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", stated.strip())]
+        paragraphs = re.split(r"\n\s*\n", stated.strip())
         return "\n\n".join(wrapped(part) for part in paragraphs)
-    summary = " ".join(metadata.summary.split()) or metadata.name
+    summary = plain(metadata.summary) or metadata.name
     if summary.upper() == "UNKNOWN":
         summary = f"{metadata.name} for Python"
-    return wrapped(_first_prose(metadata.description) or f"{summary.rstrip('. ')}.")
+    text = plain(_first_prose(metadata.description) or f"{summary.rstrip('. ')}.")
+    if begins_with_a_word_of_rpms(text):
+        text = f"{metadata.name}: {text}"
+    return wrapped(text)
 
 
 def wrapped(text: str) -> str:
-    """Return one paragraph in lines that rpmlint accepts, safe from RPM's macro expansion."""
-    lines = textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=True)
-    return escape("\n".join(lines))
+    """Return one paragraph in lines that rpmlint accepts.
+
+    None but the first begins with what RPM would take for its own; it stays with the word before it.
+    """
+    lines: list[str] = []
+    for word in plain(text).split(" "):
+        if lines and (begins_with_a_word_of_rpms(word) or len(lines[-1]) + 1 + len(word) <= WIDTH):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def _first_prose(text: str) -> str | None:

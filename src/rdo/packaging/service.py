@@ -119,7 +119,7 @@ class _Writer:
         stated = next(item for item in self.service.subpackages if item.name == name)
         part = name.removeprefix(f"{self.draft.package}-").replace("-", " ")
         sub = self._package(name, stated.summary or f"{self.title}: {part}", stated)
-        sub.description = wrapped(" ".join((stated.description or f"{sub.summary}.").split()))
+        sub.description = wrapped(stated.description or f"{sub.summary}.")
         sub.tags.append(tag("Requires", f"{self.base.name} = {EVR}"))
         sub.tags += [tag("Requires", item) for item in stated.requires]
         sub.tags += [tag("Recommends", item) for item in stated.recommends]

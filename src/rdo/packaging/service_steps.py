@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdo.packaging.prose import quoted
 from rdo.packaging.spec import Draft, Subpackage, own_file
 from rdo.packaging.spec_model import SpecError
+from rdo.packaging.spec_quoting import shell_word
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Steps:
             there = self.draft.inputs.metadata.files
             if any(item.startswith(f"{name}/") for item in there):
                 self.install(f"mkdir -p %{{buildroot}}{target}")
-                self.install(f"cp -rp {quoted(name)}/. %{{buildroot}}{target}/")
+                self.install(f"cp -rp {shell_word(name)}/. %{{buildroot}}{target}/")
                 return
             if name not in there:
                 raise self.mistake(f"names {name}, which isn't in the sdist")
-            origin = quoted(name)
+            origin = shell_word(name)
         else:
             number = self.draft.add_source(name, own_file(self.draft.inputs, name))
             origin = f"%{{SOURCE{number}}}"

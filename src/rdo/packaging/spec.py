@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,8 +17,18 @@ from rdo.packaging import naming
 from rdo.packaging.build_requirements import BuildRequirements, build_requirements
 from rdo.packaging.extras import packaged_extras
 from rdo.packaging.licences import Licence, checked_expression, require_allowed, spdx_of
-from rdo.packaging.prose import description_of, escape, summary_of
+from rdo.packaging.prose import description_of, summary_of
 from rdo.packaging.spec_model import GeneratedSpec, SpecError, SpecInputs, SpecSource
+from rdo.packaging.spec_quoting import (
+    Heading,
+    address,
+    begins_with_a_word_of_rpms,
+    comment,
+    guarded,
+    literal,
+    package_name,
+    shell_word,
+)
 from rdo.packaging.versions import RpmVersion, rpm_version
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -105,7 +113,7 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
     required = build_requirements(inputs, draft.languages, natives)
     if draft.runtime_at_build:
         required = BuildRequirements((*required.build, *required.check), ())
-    text = "\n".join(_text(draft, required)).rstrip("\n") + "\n"
+    text = "\n".join(guarded(_text(draft, required))).rstrip("\n") + "\n"
     return GeneratedSpec(
         package=draft.package,
         version=draft.version.version,
@@ -185,7 +193,7 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
         yield f"%global __requires_exclude ^({'|'.join(sorted(draft.requires_exclude))})$"
     yield ""
     yield from _preamble(draft, required)
-    yield from ("", "%description", description_of(inputs.metadata, inputs.stated.description), "")
+    yield from _description("", description_of(inputs.metadata, inputs.stated.description))
     for sub in draft.subpackages:
         if not sub.main:
             yield from _subpackage(draft, sub)
@@ -197,12 +205,12 @@ def _text(draft: Draft, required: BuildRequirements) -> Iterable[str]:
         for section, lines, condition in sub.scriptlets:
             name = "" if sub.main else f" -n {sub.name}"
             word, _, arguments = section.partition(" ")
-            body = (f"%{word}{name} {arguments}".rstrip(), *lines)
+            body = (Heading(f"%{word}{name} {arguments}".rstrip()), *lines)
             yield from (*body, "") if condition is None else (f"%if {condition}", *body, "%endif", "")
     for sub in draft.subpackages:
         name = "" if sub.main else f" -n {sub.name}"
         listed = "" if sub.file_list is None else f" -f {sub.file_list}"
-        yield from (f"%files{name}{listed}", *sub.files, "")
+        yield from (Heading(f"%files{name}{listed}"), *sub.files, "")
     yield from _changelog(draft)
 
 
@@ -216,18 +224,18 @@ def _names_extras(inputs: SpecInputs) -> bool:
 
 def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:
     inputs = draft.inputs
-    yield _tag("Name", draft.package)
+    yield _tag("Name", package_name(draft.package))
     if _epoch(draft):
         yield _tag("Epoch", str(_epoch(draft)))
     yield _tag("Version", draft.version.version)
     yield _tag("Release", f"{inputs.stated.release}%{{?dist}}")
-    yield _tag("Summary", summary_of(inputs.metadata, inputs.stated.summary))
+    yield _tag("Summary", literal(summary_of(inputs.metadata, inputs.stated.summary)))
     yield ""
     if draft.licence.reason is not None:
-        yield f"# {escape(' '.join(draft.licence.reason.split()))}"
+        yield comment(draft.licence.reason)
     yield _tag("License", draft.licence.expression)
-    if url := _url(inputs):
-        yield _tag("URL", escape(url))
+    if url := address((inputs.metadata.home_page or "").strip()):
+        yield _tag("URL", url)
     yield _tag("Source0", _pypi_source(draft))
     for number, source in enumerate(draft.sources[1:], 1):
         yield _tag(f"Source{number}", source.filename)
@@ -247,11 +255,6 @@ def _preamble(draft: Draft, required: BuildRequirements) -> Iterable[str]:
         yield from ("", *main.tags)
 
 
-def _url(inputs: SpecInputs) -> str | None:
-    url = (inputs.metadata.home_page or "").strip()
-    return url if re.fullmatch(r"https?://[!-~]+", url) else None
-
-
 def _pypi_source(draft: Draft) -> str:
     """Return Source0: the index's own address of the sdist, in the form of EL's macro."""
     filename, upstream = draft.inputs.lock.filename, draft.inputs.metadata.version
@@ -267,35 +270,57 @@ def _pypi_source(draft: Draft) -> str:
                 if ending != ".tar.gz":
                     arguments.append(ending[1:])
                 return f"%{{pypi_source {' '.join(arguments)}}}"
-    return escape(filename)
+    return literal(filename)
 
 
 def _subpackage(draft: Draft, sub: Subpackage) -> Iterable[str]:
-    yield f"%package -n {sub.name}"
-    yield _tag("Summary", sub.summary)
+    yield Heading(f"%package -n {package_name(sub.name)}")
+    yield _tag("Summary", literal(sub.summary))
     yield from sub.tags
-    yield from ("", f"%description -n {sub.name}", sub.description, "")
+    yield from _description(f" -n {sub.name}", sub.description)
+
+
+def _description(arguments: str, text: str) -> Iterable[str]:
+    yield from ("", Heading(f"%description{arguments}"))
+    for line in text.split("\n"):
+        if begins_with_a_word_of_rpms(line):
+            raise SpecError(
+                f"A description has a line that begins with % or #, which RPM takes for its own: {line}"
+            )
+        yield literal(line)
+    yield ""
 
 
 def _prep(draft: Draft) -> Iterable[str]:
-    folder = escape(draft.inputs.metadata.top_folder)
-    yield from ("%prep", f"%autosetup -p1 -n {folder}", *draft.inputs.stated.prepare, "")
+    folder = literal(draft.inputs.metadata.top_folder)
+    yield from (Heading("%prep"), f"%autosetup -p1 -n {folder}", *_script(draft.inputs.stated.prepare), "")
+
+
+def _script(stated: Iterable[str]) -> Iterable[str]:
+    """Yield a packager's shell lines; one of them may be several."""
+    for line in stated:
+        yield from line.split("\n")
+
+
+# The order of a set's strings differs from process to process otherwise, and what upstream's code writes from
+# sets into generated files with it.
+_SAME_ORDER = "export PYTHONHASHSEED=0"
 
 
 def _build(draft: Draft) -> Iterable[str]:
-    yield "%build"
+    yield from (Heading("%build"), _SAME_ORDER)
     yield from draft.before_wheel
     for name, value in sorted(draft.inputs.stated.environment.items()):
-        yield f"export {name}={shlex.quote(value)}"
+        yield f"export {name}={shell_word(value)}"
     yield from ("%pyproject_wheel", "")
 
 
 def _install(draft: Draft) -> Iterable[str]:
-    yield from ("%install", "%pyproject_install")
+    yield from (Heading("%install"), _SAME_ORDER, "%pyproject_install")
     yield from _relaxed_metadata(draft)
     yield f"%pyproject_save_files {' '.join(draft.save_files)}"
     yield from draft.after_install
-    yield from draft.inputs.stated.install
+    yield from _script(draft.inputs.stated.install)
     yield ""
 
 
@@ -304,10 +329,10 @@ def _relaxed_metadata(draft: Draft) -> Iterable[str]:
     stated = draft.inputs.stated
     metadata = f"%{{buildroot}}{draft.sitedir}/*.dist-info/METADATA"
     for dist, reason in sorted(stated.exclude.items()):
-        yield f"# {escape(reason)}"
+        yield comment(reason)
         yield f"sed -i -E '/^Requires-Dist: {_any_spelling(dist)}([^A-Za-z0-9._-]|$)/Id' {metadata}"
     for dist, reason in sorted(stated.relax.items()):
-        yield f"# {escape(reason)}"
+        yield comment(reason)
         pattern = f"/^Requires-Dist: {_any_spelling(dist)}([^A-Za-z0-9._-]|$)/I"
         bounds = r"s/,? *(<=?|===?|~=) *[0-9][^,;)]*//g; s/([A-Za-z0-9._(-]|\]) *, */\1/"
         yield f"sed -i -E '{pattern} {{{bounds}}}' {metadata}"
@@ -319,10 +344,10 @@ def _any_spelling(dist: str) -> str:
 
 def _check(draft: Draft) -> Iterable[str]:
     stated = draft.inputs.stated
-    yield from ("%check", "%if %{with check}")
+    yield from (Heading("%check"), "%if %{with check}")
     if stated.import_check:
         yield from _import_check(draft)
-    yield from stated.check
+    yield from _script(stated.check)
     yield from ("%endif", "")
 
 
@@ -355,10 +380,10 @@ def _changelog(draft: Draft) -> Sequence[str]:
     month = _MONTHS[day.month - 1]
     epoch = f"{_epoch(draft)}:" if _epoch(draft) else ""
     return (
-        "%changelog",
+        Heading("%changelog"),
         f"* {weekday} {month} {day.day:02} {day.year} {AUTHOR} - "
         f"{epoch}{draft.version.version}-{inputs.stated.release}",
-        f"- {escape(inputs.metadata.name)} {inputs.metadata.version} for OpenStack {inputs.release.series}",
+        f"- {literal(inputs.metadata.name)} {inputs.metadata.version} for OpenStack {inputs.release.series}",
     )
 
 

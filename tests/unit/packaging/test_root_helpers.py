@@ -152,7 +152,7 @@ def test_no_modules(tmp_path: Path) -> None:
 def test_names_that_mean_something_to_rpm(tmp_path: Path) -> None:
     installed = Installed(tmp_path, ["thing/a b.txt", "thing/[x].txt", "thing/100%.txt"])
     assert installed.save("thing").returncode == 0
-    assert {'"@/thing/a b.txt"', '"@/thing/[x].txt"', "@/thing/100%%.txt"} <= set(installed.listed)
+    assert {r"@/thing/a\ b.txt", r"@/thing/\[x\].txt", "@/thing/100%%.txt"} <= set(installed.listed)
 
 
 def test_translations(tmp_path: Path) -> None:

@@ -160,9 +160,8 @@ class Listing:
 
 
 def escaped(path: str) -> str:
-    """Return a path as rpm reads it back from a %files list: in quotes, globs and blanks mean themselves."""
-    text = path.replace("%", "%%")
-    return f'"{text}"' if re.search(r"[\s\\*?\[\]{}]", text) else text
+    """Return a path as rpm reads it back from a %files list: globs, quotes and blanks mean themselves."""
+    return re.sub(r"""[\\*?\[\]{}"'\s]""", r"\\\g<0>", path).replace("%", "%%")
 
 
 def _root(relative: str, glob: str) -> str | None:
