@@ -6,7 +6,7 @@ set -euo pipefail
 RDO_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 rdo_programs() {
-    # command -> package, on Debian and on EL (the EL column has not been run on EL yet)
+    # command (or either of two) -> package, on Debian and on EL (the EL column has not been run on EL yet)
     cat <<'TABLE'
 debootstrap debootstrap debootstrap
 bwrap bubblewrap bubblewrap
@@ -14,6 +14,10 @@ ip iproute2 iproute
 nsenter util-linux util-linux
 ssh openssh-client openssh-clients
 git git git-core
+TABLE
+    # a database server is for the integration tests alone; Debian has no program of it in the usual places
+    [ "${1:-}" != fast ] || cat <<'TABLE'
+pg_lsclusters|initdb postgresql postgresql-server
 TABLE
     # a browser is large, and only the system tests have a use for it
     [ "${1:-}" != system ] || cat <<'TABLE'
@@ -26,7 +30,7 @@ TABLE
 rdo_system_packages() {
     local missing_deb=() missing_el=() command deb el python
     while read -r command deb el; do
-        if ! command -v "$command" >/dev/null 2>&1; then
+        if ! command -v "${command%|*}" >/dev/null 2>&1 && ! command -v "${command#*|}" >/dev/null 2>&1; then
             missing_deb+=("$deb"); missing_el+=("$el")
         fi
     done < <(rdo_programs "${1:-}")

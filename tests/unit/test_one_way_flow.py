@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "rdo"
 FLOW = [
     "common",
+    "state",
     "distribution",
     "upstream",
     "packaging",

@@ -1,4 +1,4 @@
-"""What happened: runs and builds, in SQLite or any database that SQLAlchemy reaches.
+"""What happened: runs and builds, in the installation's database.
 
 Each change is one short transaction, so a run that is killed leaves everything up to its last finished build.
 A run whose process is gone without having said how it ended counts as interrupted.
@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from rdo.building.graph import Stage
 from rdo.building.models import Artifact, BuildRequest, BuildResult, Value
-from rdo.building.state_model import HEAD, ArtifactRow, AskedRow, Base, BlockedRow, BuildRow, RunRow
-from rdo.common.errors import RdoError
+from rdo.building.state_model import ArtifactRow, AskedRow, BlockedRow, BuildRow, RunRow
 from rdo.common.paths import Paths
+from rdo.state.database import Database, sqlite_url
 
 Outcome = Literal["running", "succeeded", "failed", "interrupted"]
 
@@ -66,8 +65,8 @@ class RunRecord(Value):
 class State:
     """The state of one installation."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._owner = (socket.gethostname(), os.getpid(), process_start(os.getpid()) or "")
 
     @classmethod
@@ -77,33 +76,24 @@ class State:
         :raises RdoError: the database can't be reached or is not ours
         """
         url = (os.environ if environ is None else environ).get("RDO_DATABASE")
-        return cls.at(url) if url else cls.at(_sqlite(paths.database))
+        return cls.at(url) if url else cls.at(sqlite_url(paths.database))
 
     @classmethod
     def at(cls, url: str) -> State:
-        """Open the database at a URL, make or migrate its tables.
+        """Open the database at a URL, make or migrate its tables (:class:`rdo.state.database.Database`).
 
         :raises RdoError: the database can't be reached or is not ours
         """
-        try:
-            engine = create_engine(url)
-            if engine.dialect.name == "sqlite":
-                event.listen(engine, "connect", _set_up_sqlite)
-            with engine.begin() as connection:
-                _upgrade(connection)
-        except (SQLAlchemyError, ImportError) as error:
-            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise RdoError(f"The state's database can't be used: {cause}") from error
-        return cls(engine)
+        return cls(Database.open(url))
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()
 
     def start_run(self, release: str, platform: str, asked: Sequence[str], total: int) -> int:
         """Record a run of this process and return its id. Earlier ones that died are marked interrupted."""
         host, pid, process_started = self._owner
-        with Session(self._engine) as session, session.begin():
+        with self._database.writing() as session:
             for row in session.scalars(select(RunRow).where(RunRow.outcome == "running")):
                 if _died(row):
                     _interrupt(session, row)
@@ -124,12 +114,12 @@ class State:
 
     def begin_build(self, run: int, request: BuildRequest, stage: Stage, input_hash: str) -> None:
         """Record that a step is being built now."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.writing() as session:
             session.add(_row(run, request, stage, input_hash, "building"))
 
     def finish_builds(self, run: int, ended: Iterable[tuple[BuildRequest, Stage, BuildResult]]) -> None:
         """Record how steps ended, whether they had begun or not, in one transaction."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.writing() as session:
             begun = {
                 (row.package, row.stage): row
                 for row in session.scalars(
@@ -150,7 +140,7 @@ class State:
 
     def finish_run(self, run: int, outcome: Outcome) -> None:
         """Record how a run ended; what it was still building counts as interrupted."""
-        with Session(self._engine) as session, session.begin():
+        with self._database.writing() as session:
             session.execute(update(RunRow).where(RunRow.id == run).values(outcome=outcome, finished=_now()))
             going_on = update(BuildRow).where(BuildRow.run_id == run, BuildRow.status == "building")
             session.execute(going_on.values(status="interrupted"))
@@ -162,12 +152,16 @@ class State:
             query = query.where(RunRow.platform == platform)
         if release is not None:
             query = query.where(RunRow.release == release)
-        with Session(self._engine) as session, session.begin():
+        with self._database.reading() as session:
             row = session.scalars(query).first()
-            if row is not None and row.outcome == "running" and _died(row):
+            if row is None or row.outcome != "running" or not _died(row):
+                return None if row is None else _run_record(row)
+        with self._database.writing() as session:
+            row = session.scalars(query).one()
+            if row.outcome == "running" and _died(row):
                 _interrupt(session, row)
                 session.flush()
-            return None if row is None else _run_record(row)
+            return _run_record(row)
 
     def last_build(self, package: str) -> BuildRecord | None:
         """Return the newest step of a package that was really built or tried; None where there is none.
@@ -175,7 +169,7 @@ class State:
         Where it was only ever found in the store, that record is returned: it names the log as well.
         """
         tried = select(BuildRow).where(BuildRow.package == package).order_by(BuildRow.id.desc()).limit(1)
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             row = session.scalars(tried.where(BuildRow.log.is_not(None))).first()
             newest = session.scalars(tried).first()
             if newest is not None and newest.status in ("failed", "blocked"):
@@ -191,19 +185,19 @@ class State:
             .group_by(BuildRow.package)
         )
         whole = (selectinload(BuildRow.blocked_by), selectinload(BuildRow.artifacts))
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             rows = session.scalars(select(BuildRow).where(BuildRow.id.in_(newest)).options(*whole))
             return {row.package: _build_record(row) for row in rows}
 
     def packages(self) -> list[str]:
         """Return the names of all packages that any run had."""
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             return sorted(session.scalars(select(BuildRow.package).distinct()))
 
     def durations(self) -> dict[str, float]:
         """Return how many seconds each package's newest successful build took."""
         query = select(BuildRow.package, BuildRow.seconds).where(BuildRow.status == "built")
-        with Session(self._engine) as session:
+        with self._database.reading() as session:
             rows = session.execute(query.order_by(BuildRow.id))
             return {row.package: row.seconds for row in rows}
 
@@ -224,51 +218,6 @@ _WHOLE = (
     selectinload(RunRow.builds).selectinload(BuildRow.blocked_by),
     selectinload(RunRow.builds).selectinload(BuildRow.artifacts),
 )
-
-
-def _sqlite(file: Path) -> str:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{file}"
-
-
-def _set_up_sqlite(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _upgrade(connection: Connection) -> None:
-    tables = set(inspect(connection).get_table_names())
-    if "alembic_version" in tables:
-        current = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        if current != HEAD:
-            _migrate(connection)
-    elif tables & set(Base.metadata.tables):
-        raise RdoError("The state's database has tables of our names without a version; it is not ours.")
-    elif connection.dialect.name == "sqlite":
-        # A new file gets today's tables at once: importing alembic takes longer than all of this.
-        Base.metadata.create_all(connection)
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
-    else:
-        _migrate(connection)
-
-
-def _migrate(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise RdoError(
-            f"The state's database can't be migrated: {error}", hint="It may be a newer rdo's; use that one."
-        ) from error
 
 
 def _row(run: int, request: BuildRequest, stage: Stage, input_hash: str, status: str) -> BuildRow:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-#: The newest migration in ``migrations/versions``; a database that bears it is used as it is.
-HEAD = "0001"
-
-
-class Base(DeclarativeBase):
-    """Base of the tables."""
+from rdo.state.tables import Base
 
 
 class RunRow(Base):

@@ -7,8 +7,14 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from rdo.common.errors import RdoError
+
+_LOOK_AGAIN = 0.02  # seconds between looks at a lock that another process holds
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -55,12 +61,31 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False, limit: float | None = None) -> Iterator[None]:
     """Hold an advisory lock on ``path`` (made if absent) against other processes; waits for it.
 
     The kernel drops the lock when its holder dies, however it dies.
+
+    :param limit: seconds to wait at most; by default as long as it takes
+    :raises RdoError: another process held it for all that time
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        if limit is None:
+            fcntl.flock(stream, kind)
+        else:
+            _lock_within(stream, kind, limit)
         yield
+
+
+def _lock_within(stream: IO[str], kind: int, limit: float) -> None:
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise RdoError(f"{stream.name} was locked by another process for {limit:g} s.") from None
+        time.sleep(_LOOK_AGAIN)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from rdo.building.state_model import Base
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
-    render_as_batch=True,
-)
+# The connection's owner has begun a transaction, and ends it: all migrations hold together or not at all.
+context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()
