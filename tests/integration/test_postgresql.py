@@ -59,7 +59,7 @@ def test_processes_that_meet_on_a_new_database(url: str) -> None:
     state = State.at(url)
     run = state.last_run()
     state.close()
-    assert run is not None and run.id == 8 * 5
+    assert run is not None and run.id == 8 * 2
 
 
 def test_death_at_each_statement_leaves_nothing_or_all(server: str) -> None:
