@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdo.building.package_trees import finisher, require_tree
 from rdo.building.roots import FORMAT, Layer, Root, installed, network_binds, proxies, temporary
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError, UnknownNameError
@@ -119,7 +119,7 @@ class DebPool:
                 self._download(missing, folder)
                 self._unpack(missing, folder)
                 for deb in missing:
-                    _finish(folder / "x" / deb.sha256)
+                    require_tree(folder / "x" / deb.sha256)
                     (folder / "x" / deb.sha256).rename(self._folder / deb.sha256)
                     task.advance()
 
@@ -199,7 +199,10 @@ class DebPool:
         (folder / "x").mkdir()
         names = "\n".join(deb.sha256 for deb in debs)
         result = self.root.sandbox(self.paths).run(
-            ["sh", "-c", f'xargs -n 1 -P {os.cpu_count() or 1} sh -ec "$0" unpack', _UNPACK],
+            [
+                *("sh", "-c", f'xargs -n 1 -P {os.cpu_count() or 1} sh -ec "$0" "$1" "$2"', _UNPACK),
+                *finisher(_OLD_FOLDERS, _LEFT_OUT, _LINKS),
+            ],
             user="root",
             cwd="/work",
             binds=[Bind(folder, "/work", writable=True)],
@@ -209,63 +212,36 @@ class DebPool:
             raise RdoError(f"Packages of the platform could not be unpacked: {result.tail.strip()[-1500:]}")
 
 
-# Unpacks one deb below /work/x; merges the old top folders into /usr as the base has it.
+_OLD_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/lintian")
+# Links that maintainer scripts make by update-alternatives under conditions that can't be read from them.
+_LINKS = {
+    "/usr/bin/gcc": ("/usr/bin/cc", "/usr/bin/c89", "/usr/bin/c99"),
+    "/usr/bin/g++": ("/usr/bin/c++",),
+}
+
+# Unpacks one deb below /work/x. $0 and $1 are what finishes a tree, $2 is the deb's hash. Python's modules
+# are compiled only in folders that are the package's own: a link could lead to another package's.
 _UNPACK = r"""
-deb=/work/debs/$1.deb to=/work/x/$1
-mkdir -p "$to"
+deb=/work/debs/$2.deb to=/work/x/$2
+mkdir -p "$to/root"
 dpkg-deb -x "$deb" "$to/root"
 dpkg-deb -e "$deb" "$to/control"
 rm "$deb"
-cd "$to/root"
-for top in bin sbin lib lib32 lib64 libx32; do
-    if [ -d "$top" ] && [ ! -L "$top" ]; then
-        mkdir -p "usr/$top"
-        cp -a "$top/." "usr/$top/"
-        rm -rf "$top"
-    fi
-done
-rm -rf usr/share/doc usr/share/man usr/share/info usr/share/lintian
-for place in usr/lib/python3/dist-packages usr/lib/python3.[0-9]*; do
-    [ -d "$place" ] || continue
-    python3 -m compileall -q -s "$to/root" -p / "$place" >/dev/null 2>&1 || true
-done
+python3 -I -S -c "$0" "$to/root" "$to/control/postinst" "$1"
+rm -rf "$to/control"
 : >"$to/sonames"
-[ -d usr/lib ] && [ -x /usr/lib/rpm/elfdeps ] || exit 0
+cd "$to/root"
+own() { [ -d "$1" ] && [ "$(cd "$1" && pwd -P)" = "$to/root/$1" ]; }
+for place in usr/lib/python3/dist-packages usr/lib/python3.[0-9]*; do
+    own "$place" && [ -z "$(find "$place" -name __pycache__ -type l)" ] || continue
+    python3 -I -m compileall -q -s "$to/root" -p / "$place" >/dev/null 2>&1 || true
+done
+own usr/lib && [ -x /usr/lib/rpm/elfdeps ] || exit 0
 find usr/lib -maxdepth 2 -name '*.so*' -type f | while read -r file; do
     echo "$file" | /usr/lib/rpm/elfdeps --provides | sed "s|^|/$file |" >>"$to/sonames"
 done
 """
-
-# Links that maintainer scripts make by update-alternatives under conditions that can't be read from them.
-_LINKS = {
-    "usr/bin/gcc": ("usr/bin/cc", "usr/bin/c89", "usr/bin/c99"),
-    "usr/bin/g++": ("usr/bin/c++",),
-}
-_ALTERNATIVE = re.compile(r"--(?:install|slave)\s+(/\S+)\s+(\S+)\s+(/\S+)")
-
-
-def _finish(folder: Path) -> None:
-    """Make the links that a deb's ``update-alternatives`` calls would make; drop its control files."""
-    root = folder / "root"
-    root.mkdir(exist_ok=True)
-    root.chmod(0o755)
-    postinst = folder / "control" / "postinst"
-    if postinst.is_file():
-        text = postinst.read_text(errors="replace").replace("\\\n", " ")
-        for link, _, target in _ALTERNATIVE.findall(text):
-            if "$" not in link + target and (root / target.lstrip("/")).exists():
-                _link(root / link.lstrip("/"), target)
-    for target, links in _LINKS.items():
-        if (root / target).is_symlink() or (root / target).exists():
-            for link in links:
-                _link(root / link, Path(target).name)
-    shutil.rmtree(folder / "control", ignore_errors=True)
-
-
-def _link(link: Path, target: str) -> None:
-    if not link.is_symlink() and not link.exists() and "/man/" not in str(link):
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
 
 
 def _deb(row: tuple[Any, ...]) -> Deb:

@@ -19,6 +19,7 @@ from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.roots import temporary
 from rdo.building.sealed import Bind, Limits, Sandbox, scratch_folder
 from rdo.common.errors import RdoError
+from rdo.common.trees import read_within
 from rdo.distribution.description import PackageDescription
 from rdo.upstream.metadata import NoHookRootError
 from rdo.upstream.models import HookSubject
@@ -113,11 +114,11 @@ class SealedHooks:
                 after='[ "$status" != 0 ] || cp --no-dereference /builddir/answer /run/out/answer',
                 limits=Limits(timeout=_TIMEOUT, space=1 << 30),
             )
-            answer = folder / "out" / "answer"
-            if not result.ok or answer.is_symlink() or not answer.is_file():
+            answer = read_within(folder / "out", "answer")
+            if not result.ok or answer is None:
                 why = f"no end after {_TIMEOUT:g} s" if result.timed_out else result.tail.strip()[-1500:]
                 raise RdoError(f"The build backend of {source.filename} failed: {why}")
-            return answer.read_text(errors="replace")
+            return answer.decode(errors="replace")
 
     def _wanted(self, subject: HookSubject, requirements: tuple[str, ...]) -> list[str]:
         """Return RPM requirements of the backend's PEP 508 ones that apply here, without versions."""

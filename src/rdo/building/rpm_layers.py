@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rdo.building.package_trees import finisher, require_tree
 from rdo.building.roots import FORMAT, Layer, Root, temporary
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.sealed import Bind, Limits
@@ -20,13 +20,11 @@ JUST_DB = (
     " --oldpackage --replacepkgs"
 )
 
-_ALTERNATIVE = re.compile(r"--(?:install|slave|follower)\s+(/\S+)\s+(\S+)\s+(/\S+)")
-
 
 class RpmLayers:
     """The layers of RPMs; each lies beside a copy of its package.
 
-    :param root: a root with rpm and tar (or cpio), in which packages are unpacked
+    :param root: a root with rpm, tar (or cpio) and Python, in which packages are unpacked
     """
 
     def __init__(self, root: Root, paths: Paths) -> None:
@@ -59,7 +57,7 @@ class RpmLayers:
                 (work / info.sha256).mkdir()
                 shutil.copyfile(rpms[info.sha256], work / info.sha256 / "package.rpm")
             result = self._root.sandbox(self._paths).run(
-                ["sh", "-ec", _UNPACK],
+                ["sh", "-ec", _UNPACK, "unpack", *finisher(_OLD_FOLDERS)],
                 user="root",
                 cwd="/work",
                 binds=[Bind(work, "/work", writable=True)],
@@ -69,31 +67,14 @@ class RpmLayers:
             if not result.ok:
                 raise RdoError(f"RPMs could not be unpacked: {result.tail.strip()[-1000:]}")
             for info in missing:
-                script = work / info.sha256 / "post"
-                make_alternatives(script.read_text(errors="replace"), work / info.sha256 / "root")
-                script.unlink()
+                require_tree(work / info.sha256)
                 (work / info.sha256).rename(self._folder / info.sha256)
 
 
-def make_alternatives(script: str, root: Path) -> None:
-    """Make the links that an installation script's calls of ``alternatives`` would make.
+_OLD_FOLDERS = ("bin", "sbin", "lib", "lib64")
 
-    Scripts don't run for layers. EL's ``ld`` is such a link.
-    """
-    for link, _, target in _ALTERNATIVE.findall(script.replace("\\\n", " ")):
-        place = root / link.lstrip("/")
-        if "$" in link + target or ".." in link or not _inside(root, target):
-            continue
-        if not place.is_symlink() and not place.exists() and "/man/" not in link:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(target)
-
-
-def _inside(root: Path, target: str) -> bool:
-    place = root / target.lstrip("/")
-    return place.is_symlink() or place.exists()
-
-
+# $1 and $2 are what finishes a tree. Links that a package brings are made after everything else by tar, and
+# by cpio where absolute names are refused, so that neither writes through them.
 _UNPACK = r"""
 while read -r sha; do
     mkdir "$sha/root"
@@ -101,17 +82,12 @@ while read -r sha; do
     if command -v rpm2archive >/dev/null; then
         rpm2archive -n - <../package.rpm | tar -x --no-same-owner
     else
-        rpm2cpio ../package.rpm | cpio --quiet -idm
+        rpm2cpio ../package.rpm | cpio --quiet --no-absolute-filenames -idm
     fi
     rpm -qp --nosignature --nodigest --qf '%{POSTIN}' ../package.rpm >../post </dev/null
-    for top in bin sbin lib lib64; do
-        if [ -d "$top" ] && [ ! -L "$top" ]; then
-            mkdir -p "usr/$top"
-            cp -a "$top/." "usr/$top/"
-            rm -rf "$top"
-        fi
-    done
-    chmod 755 .
-    cd ../..
+    cd ..
+    python3 -I -S -c "$1" root post "$2"
+    rm post
+    cd ..
 done
 """

@@ -26,6 +26,7 @@ from rdo.building.sealed import Bind
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_bytes, write_atomically
 from rdo.common.paths import Paths
+from rdo.common.trees import find_within, read_within
 from rdo.distribution.models import Platform
 from rdo.packaging.naming import python_package
 from rdo.packaging.versions import dependency_version, rpm_version
@@ -71,12 +72,12 @@ def facts_of(files: Iterable[str], root: Path, sonames: Mapping[str, Sequence[st
     capabilities: list[str] = []
     for file in files:
         if match := _DIST.match(file):
-            if (found := _dist(root / file)) is not None:
+            if (found := _dist(root, file)) is not None:
                 dists.setdefault(*found)
         elif _COMMAND.match(file):
             commands.append(f"/{file}")
         elif match := _PKGCONFIG.match(file):
-            pkgconfig[match[1]] = _pkgconfig_version(root / file)
+            pkgconfig[match[1]] = _pkgconfig_version(root, file)
         capabilities += sonames.get(f"/{file}", ())
     return Facts(
         dict(sorted(dists.items())),
@@ -109,8 +110,8 @@ def _alternatives(files: Iterable[str], layer: Path) -> dict[str, list[str]]:
         path = layer / file
         if not _LIBRARY.match(file) or not path.is_symlink() or not str(path.readlink()).startswith("/"):
             continue
-        target = (layer / str(path.readlink()).lstrip("/")).resolve()
-        if target.is_relative_to(layer.resolve()) and target.is_file():
+        target = find_within(layer, file)
+        if target is not None and target.is_file():
             with target.open("rb") as library:
                 start = library.read(5)
             if start[:4] == b"\x7fELF":
@@ -209,8 +210,8 @@ class Names:
         """Return the record of what comes with the platform's macros and with the base's users and groups."""
         empty = sorted(name for name, debs in self.platform.native.items() if not debs)
         for kind, file in (("user", "etc/passwd"), ("group", "etc/group")):
-            if (base / file).is_file():
-                lines = (base / file).read_text().splitlines()
+            if (content := read_within(base, file)) is not None:
+                lines = content.decode(errors="replace").splitlines()
                 empty += [f"{kind}({line.split(':')[0]})" for line in lines if ":" in line]
         return RpmInfo(
             name=PLATFORM,
@@ -389,19 +390,18 @@ def _spec(records: Sequence[RpmInfo]) -> str:
     return "\n".join(lines)
 
 
-def _dist(path: Path) -> tuple[str, str] | None:
-    for file in (path, path / "METADATA", path / "PKG-INFO"):
-        if file.is_file():
-            headers = HeaderParser().parsestr(file.read_text(errors="replace"), headersonly=True)
+def _dist(root: Path, path: str) -> tuple[str, str] | None:
+    for file in (path, f"{path}/METADATA", f"{path}/PKG-INFO"):
+        if (content := read_within(root, file)) is not None:
+            headers = HeaderParser().parsestr(content.decode(errors="replace"), headersonly=True)
             if headers["Name"] and headers["Version"]:
                 return canonicalize_name(headers["Name"]), headers["Version"]
     return None
 
 
-def _pkgconfig_version(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    match = re.search(r"^Version:\s*([\w.+~^]+)\s*$", path.read_text(errors="replace"), re.MULTILINE)
+def _pkgconfig_version(root: Path, path: str) -> str:
+    text = (read_within(root, path) or b"").decode(errors="replace")
+    match = re.search(r"^Version:\s*([\w.+~^]+)\s*$", text, re.MULTILINE)
     return match[1] if match else ""
 
 

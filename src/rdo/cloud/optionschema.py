@@ -25,10 +25,11 @@ from rdo.building.rpm_layers import RpmLayers
 from rdo.building.rpminfo import read_rpm
 from rdo.cloud.plan import Config, Plan
 from rdo.cloud.topology import Cloud
-from rdo.common.errors import DataError, Problem
+from rdo.common.errors import DataError, Problem, RdoError
 from rdo.common.files import write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
+from rdo.common.trees import read_within
 from rdo.distribution.models import Platform
 from rdo.distribution.rpm_repositories import fetch_package, packages_with
 from rdo.distribution.yamlfile import read_yaml
@@ -340,8 +341,10 @@ def _of_package(
         layers.unpack([info], {holder.sha256: rpm})
     merged: dict[str, dict[str, Option]] = {}
     for file in files:
-        text = (layers.layer(info).path / file.lstrip("/")).read_text()
-        for section, options in parse_schema(text).items():
+        content = read_within(layers.layer(info).path, file)
+        if content is None:
+            raise RdoError(f"{info.nevra} has no plain file {file}, though its metadata say so.")
+        for section, options in parse_schema(content.decode(errors="replace")).items():
             merged.setdefault(section, {}).update(options)
     plain = {
         section: {n: asdict(option) for n, option in options.items()} for section, options in merged.items()
