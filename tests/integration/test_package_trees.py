@@ -26,6 +26,9 @@ from tests.integration.repository_tools import paths_in, shell
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
+# More than any folder of a test is deep.
+UP = "/.." * 30
+
 SPEC = """\
 Name: evil
 Version: 1
@@ -40,11 +43,11 @@ mkdir -p %{{buildroot}}/usr/bin %{{buildroot}}/usr/share
 printf '#!/bin/sh\\n' >%{{buildroot}}/usr/bin/evil
 chmod 755 %{{buildroot}}/usr/bin/evil
 ln -s {outside} %{{buildroot}}/opt
-ln -s ../../../../../../../../../../..{outside} %{{buildroot}}/usr/share/relative
+ln -s ..{up}{outside} %{{buildroot}}/usr/share/relative
 %post
 /usr/sbin/alternatives --install /opt/preload x /usr/bin/evil 1 \\
     --slave /opt/new/folder/link y /usr/bin/evil --follower /usr/share/relative/link z /usr/bin/evil
-/usr/sbin/alternatives --install /usr/../../../../../../../../..{outside}/dots x /usr/bin/evil 1
+/usr/sbin/alternatives --install /usr{up}{outside}/dots x /usr/bin/evil 1
 /usr/sbin/alternatives --install /usr/bin/good x /usr/bin/evil 1
 %files
 /usr/bin/evil
@@ -56,7 +59,7 @@ POSTINST = """\
 #!/bin/sh
 update-alternatives --install /opt/preload x /usr/bin/evil 1 --slave /opt/new/folder/link y /usr/bin/evil
 update-alternatives --install /usr/share/relative/link z /usr/bin/evil 1
-update-alternatives --install /usr/../../../../../../../../..{outside}/dots x /usr/bin/evil 1
+update-alternatives --install /usr{up}{outside}/dots x /usr/bin/evil 1
 update-alternatives --install /usr/bin/good x /usr/bin/evil 1
 """
 
@@ -133,7 +136,7 @@ def assert_untouched(outside: Path) -> None:
 def test_an_rpm_stays_in_its_tree(paths: Paths, tools: Root, outside: Path, tmp_path: Path) -> None:
     exchange = tmp_path / "x"
     exchange.mkdir()
-    (exchange / "x.spec").write_text(SPEC.format(outside=outside))
+    (exchange / "x.spec").write_text(SPEC.format(outside=outside, up=UP))
     script = 'rpmbuild --quiet -bb --define "_topdir /tmp/r" /x/x.spec; cp /tmp/r/RPMS/*/*.rpm /x/evil.rpm'
     made = shell(tools.sandbox(paths), script, binds=[Bind(exchange, "/x", writable=True)])
     assert made.ok, made.tail
@@ -152,9 +155,9 @@ def test_a_deb_stays_in_its_tree(paths: Paths, outside: Path, tmp_path: Path) ->
     program(tree)
     (tree / "opt").symlink_to(outside)
     (tree / "usr/share").mkdir()
-    (tree / "usr/share/relative").symlink_to(f"../../../../../../../../../../..{outside}")
+    (tree / "usr/share/relative").symlink_to(f"..{UP}{outside}")
     (tree / "usr/share/doc").symlink_to(outside)
-    (found,) = fetch(paths, make_deb(tree, POSTINST.format(outside=outside)))
+    (found,) = fetch(paths, make_deb(tree, POSTINST.format(outside=outside, up=UP)))
     assert str((found / "usr/bin/good").readlink()) == "/usr/bin/evil"
     assert sorted(path.name for path in found.parent.iterdir()) == ["root", "sonames"]
     assert_untouched(outside)

@@ -59,10 +59,13 @@ def read_within(tree: Path, path: str, *, most: int = 64 << 20) -> bytes | None:
     if place is None:
         return None
     descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        content = stream.read(most + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            content = stream.read(most + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise RdoError(f"{path} has more than {most >> 20} MB, which nothing of its kind needs.")
     return content
