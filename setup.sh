@@ -3,6 +3,8 @@
 # shellcheck shell=bash
 
 set -euo pipefail
+# What is installed here is run as root: nobody else may write to it, whatever umask there is.
+umask 022
 RDO_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 rdo_programs() {

@@ -15,8 +15,8 @@ from rdo.building import roots
 from rdo.building.cleanup import clean_up
 from rdo.building.deb_packages import DebPackages
 from rdo.building.planner import RootPlanner
-from rdo.building.roots import Root, ensure_base, ensure_tools, installed
-from rdo.building.sealed import Bind
+from rdo.building.roots import Layer, Root, ensure_base, ensure_tools, installed
+from rdo.building.sealed import Bind, Sandbox
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
@@ -132,7 +132,7 @@ def test_root_from_rpm_repositories(tools: Root, paths: Paths, platform: Platfor
             "root": DnfRoot(
                 kind="dnf",
                 releasever="10",
-                repositories=(RpmRepository(id="base", baseurl=f"file://{repository}"),),
+                repositories=(RpmRepository(id="base", baseurl=f"file://{repository}", unsigned="a test"),),
                 packages=("stand-in-bash",),
             ),
         }
@@ -154,7 +154,7 @@ def test_root_from_rpm_repositories_says_what_fails(
     root = DnfRoot(
         kind="dnf",
         releasever="10",
-        repositories=(RpmRepository(id="base", baseurl=f"file://{tmp_path}/nothing"),),
+        repositories=(RpmRepository(id="base", baseurl=f"file://{tmp_path}/nothing", unsigned="a test"),),
         packages=("bash",),
     )
     own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
@@ -162,6 +162,55 @@ def test_root_from_rpm_repositories_says_what_fails(
     with pytest.raises(RdoError, match="dnf could not make the root"):
         ensure_base(platform.model_copy(update={"root": root}), own, tools=tools)
     assert not list(own.roots.glob("tmp-*"))
+
+
+def published(spec: str, folder: Path, sandbox: Sandbox) -> RpmRepository:
+    """Build a spec, and return an unsigned repository of what it makes."""
+    folder.mkdir()
+    (folder / "x.spec").write_text(spec)
+    script = (
+        'rpmbuild --quiet -bb --define "_topdir /tmp/r" --define "_binary_payload w.ufdio" /r/x.spec'
+        " && cp /tmp/r/RPMS/noarch/*.rpm /r && createrepo_c -q /r"
+    )
+    made = shell(sandbox, script, binds=[Bind(folder, "/r", writable=True)])
+    assert made.ok, made.tail
+    return RpmRepository(id="base", baseurl=f"file://{folder}", unsigned="a test")
+
+
+SPEC = "Name: one\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n%description\nx\n"
+
+
+def test_list_of_a_root_s_packages_is_whole(
+    tools: Root, paths: Paths, platform: Platform, tmp_path: Path
+) -> None:
+    """The list is longer than what is kept of a command's output; all of it is in the root's identity."""
+    names = ["-".join(["a-name-of-some-length"] * 5) + f"-{number:04}" for number in range(1000)]
+    parts = (
+        f"%package -n {name}\nSummary: x\n%description -n {name}\nx\n%files -n {name}\n" for name in names
+    )
+    repository = published(SPEC + "".join(parts), tmp_path / "repository", tools.sandbox(paths))
+    root = DnfRoot(kind="dnf", releasever="10", repositories=(repository,), packages=(*names,))
+    own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
+    base = ensure_base(platform.model_copy(update={"name": "many", "root": root}), own, tools=tools)
+    assert installed(base) == dict.fromkeys(names, "0:1-1")
+
+
+@pytest.mark.parametrize(("answer", "words"), [("exit 1", "can't be listed"), ("exit 0", "is not complete")])
+def test_a_root_whose_packages_can_t_be_listed_is_refused(
+    tools: Root, paths: Paths, platform: Platform, tmp_path: Path, answer: str, words: str
+) -> None:
+    repository = published(f"{SPEC}%files\n", tmp_path / "repository", tools.sandbox(paths))
+    # dnf works with rpm's library; the command is of a layer that breaks it
+    program = tmp_path / "layer/usr/bin/rpm"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\ncase $* in *--eval*) echo /var/lib/rpm;; *-qa*) {answer};; esac\n")
+    program.chmod(0o755)
+    broken = Root((Layer(f"test:{tmp_path}", tmp_path / "layer"), *tools.layers))
+    root = DnfRoot(kind="dnf", releasever="10", repositories=(repository,), packages=("one",))
+    own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
+    with pytest.raises(RdoError, match=words):
+        ensure_base(platform.model_copy(update={"name": "broken", "root": root}), own, tools=broken)
+    assert not [path for path in own.roots.iterdir() if path.name != "by-inputs"]
 
 
 def test_mirror_is_the_host_s() -> None:

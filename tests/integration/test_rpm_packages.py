@@ -295,7 +295,7 @@ def test_unsigned_packages_are_refused(bench: Bench, tmp_path: Path) -> None:
     sandbox = bench.tools.sandbox(bench.paths)
     write_repository(tmp_path / "unsigned", build_stand_ins("3", tmp_path, sandbox), None, sandbox)
     paths = own(bench, tmp_path)
-    packages = bench.packages(paths, baseurl=str(tmp_path / "unsigned"))
+    packages = bench.packages(paths, baseurl=str(tmp_path / "unsigned"), repo_gpgcheck=False)
     planner = RootPlanner(bench.platform(), paths, packages=packages)
     with pytest.raises(RdoError, match=r"refused: libfoo-common-3-1\.noarch: .* not signed"):
         planner.ensure(planner.plan(["libfoo-common"]), {})
@@ -306,10 +306,24 @@ def test_packages_of_another_key_are_refused(bench: Bench, tmp_path: Path) -> No
     other = Paths(state=tmp_path / "other", cache=tmp_path / "other", distribution=bench.paths.distribution)
     (tmp_path / "other.asc").write_text(keys.create(other).public)
     paths = own(bench, tmp_path)
-    packages = bench.packages(paths, gpgkey=str(tmp_path / "other.asc"))
+    packages = bench.packages(paths, gpgkey=str(tmp_path / "other.asc"), repo_gpgcheck=False)
     planner = RootPlanner(bench.platform(), paths, packages=packages)
     with pytest.raises(RdoError, match="refused: libfoo-common"):
         planner.ensure(planner.plan(["libfoo-common"]), {})
+
+
+def test_metadata_is_signed_unless_the_data_says_otherwise(bench: Bench, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bench.repository, copy)
+    (copy / "repodata/repomd.xml.asc").unlink()
+    with pytest.raises(RdoError, match="GPG signature is not available"):
+        bench.packages(own(bench, tmp_path), baseurl=str(copy))
+
+
+def test_another_key_than_the_stated_one_is_refused(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="and the platform's data says") as caught:
+        bench.packages(own(bench, tmp_path), fingerprints=("C" * 40,))
+    assert bench.key.fingerprint in caught.value.what
 
 
 def spoil_metadata(repository: Path) -> None:

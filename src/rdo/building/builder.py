@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from rdo.building.models import Artifact, BuildRequest, BuildResult
 from rdo.building.roots import temporary
 from rdo.building.store import Store
 from rdo.common.errors import RdoError
+from rdo.common.files import UMASK
 from rdo.common.progress import Progress
 
 
@@ -76,6 +78,8 @@ def execute(
 
     :param scratch: where its temporary folder is made; the folder bears its owner's mark
     """
+    # A worker may have been started by hand, with any umask; a build's user is another than this one.
+    os.umask(UMASK)
     # The identity is worked out where the root is made: a result is recorded for what really went in.
     try:
         digest = identity(builder, store, request, artifacts)

@@ -22,12 +22,14 @@ from pathlib import Path
 
 from rdo.building.sealed import Bind, Limits, Sandbox, owner_mark, scratch_folder
 from rdo.common.errors import InputError, RdoError
-from rdo.common.files import locked, sha256_bytes, write_atomically
+from rdo.common.files import locked, make_folder, sha256_bytes, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.process import run
 from rdo.common.progress import Progress, SilentProgress
+from rdo.common.trees import read_within
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import DebootstrapRoot, DnfRoot, Platform, RpmRepository
+from rdo.distribution.repository_keys import key_of
 from rdo.distribution.rpm_repositories import resolved
 
 # Part of every root's and layer's identity; raised when the way they are made changes.
@@ -95,7 +97,8 @@ def ensure_base(
                 tools = tools or ensure_tools(platform, paths, progress)
                 installed = _dnf(platform, platform.root, folder, paths, tools)
             text = json.dumps(installed, indent=1, sort_keys=True)
-            (folder / "installed.json").write_text(text)
+            # written beside and renamed: what ran in there may have left a link of this name
+            write_atomically(folder / "installed.json", text)
             identity = sha256_bytes(f"{inputs}\n{text}".encode())
             target = paths.roots / identity
             if not target.exists():
@@ -199,14 +202,13 @@ def installed(base: Layer) -> dict[str, str]:
 def protect(paths: Paths) -> None:
     """Make the folders of roots and layers, for root alone: set-user-id programs of any age lie in there."""
     for folder in (paths.roots, paths.layers):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        make_folder(folder, private=True)
 
 
 @contextmanager
 def temporary(parent: Path) -> Iterator[Path]:
     """Make a folder that bears its owner's mark and that is removed at the end, if it is still there."""
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     folder = parent / f"tmp-{owner_mark()}-{os.urandom(4).hex()}"
     folder.mkdir(mode=0o755)
     try:
@@ -330,7 +332,8 @@ rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/info/* /tmp/*
 def private(script: str, arguments: Sequence[str], *, timeout: float = 1800.0) -> str:
     """Run shell text as root in mount and PID namespaces that end with us; return what it wrote to stdout."""
     command = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
-    command += ["--mount-proc", "--propagation", "private", "--", "sh", "-ec", script, "rdo", *arguments]
+    command += ["--mount-proc", "--propagation", "private", "--"]
+    command += ["sh", "-ec", f"umask 022\n{script}", "rdo", *arguments]
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", **proxies()}
     return run(command, env=env, timeout=timeout).stdout
 
@@ -350,17 +353,15 @@ def _debootstrap(root: DebootstrapRoot, folder: Path) -> dict[str, str]:
 def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: Root) -> dict[str, str]:
     """Make a root from RPM repositories. Tested against a stand-in repository; not yet run against EL's."""
     repositories = resolved(platform)
-    for name in ("root", "cache", "log", "repos"):
+    for name in ("root", "cache", "log"):
         (folder / name).mkdir()
-    for repository in repositories:
-        (folder / "repos" / f"{repository.id}.repo").write_text(repository_file(repository))
+    lay_repositories(repositories, folder / "repos", "/target/repos")
     command = ["dnf", "--assumeyes", "--quiet", "--noplugins", "--installroot=/target/root"]
     command += [f"--releasever={root.releasever}", f"--forcearch={platform.architecture}"]
     settings = ["reposdir=/target/repos", "install_weak_deps=0", "tsflags=nodocs"]
     settings += ["cachedir=/target/cache", "logdir=/target/log"]
     command += [f"--setopt={setting}" for setting in settings]
-    query = ["rpm", "--root", "/target/root", "-qa", "--qf", "%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"]
-    urls = [url for one in repositories for url in (one.baseurl, one.gpgkey or "")]
+    urls = [one.baseurl for one in repositories]
     local = [Path(url.removeprefix("file://")) for url in urls if url.startswith("file:")]
     binds = [*network_binds(), Bind(folder, "/target", writable=True), *(Bind(p, str(p)) for p in local)]
     made = tools.sandbox(paths).run(
@@ -373,14 +374,64 @@ def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: R
     )
     if not made.ok:
         raise RdoError(f"dnf could not make the root of {platform.name}: {made.tail.strip()[-1500:]}")
-    listed = tools.sandbox(paths).run(query, user="root", binds=binds)
     for leftover in ("cache", "log"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
-    return dict(line.split(" ", 1) for line in listed.tail.splitlines() if " " in line)
+    return _installed_rpms(folder / "root", tools, paths)
 
 
-def repository_file(repository: RpmRepository) -> str:
-    """Return dnf's ``.repo`` file of a repository; where its key is known, packages must be signed by it."""
-    text = f"[{repository.id}]\nname={repository.id}\nbaseurl={repository.baseurl}\nenabled=1\n"
-    text += f"repo_gpgcheck={int(repository.repo_gpgcheck)}\n"
-    return text + (f"gpgcheck=1\ngpgkey={repository.gpgkey}\n" if repository.gpgkey else "gpgcheck=0\n")
+def _installed_rpms(root: Path, tools: Root, paths: Paths) -> dict[str, str]:
+    """Return what the rpmdb of a root has: names -> epoch:version-release.
+
+    Packages that may be installed in several versions (kernels, keys) have all of them.
+
+    :raises RdoError: rpm failed, or did not list everything
+    """
+    with temporary(paths.roots) as folder:
+        result = tools.sandbox(paths).run(
+            ["sh", "-ec", _LIST_RPMS],
+            user="root",
+            binds=[Bind(root, "/target/root"), Bind(folder, "/out", writable=True)],
+        )
+        if not result.ok:
+            raise RdoError(f"The packages of the new root can't be listed: {result.tail.strip()[-1500:]}")
+        lines = (read_within(folder, "packages") or b"").decode().splitlines()
+    found: dict[str, list[str]] = {}
+    for line in lines[:-1]:
+        name, _, version = line.partition(" ")
+        found.setdefault(name, []).append(version)
+    if not found or lines[-1] != f"end {len(lines) - 1}":
+        raise RdoError("The list of the new root's packages is not complete.")
+    return {name: " ".join(sorted(versions)) for name, versions in sorted(found.items())}
+
+
+# The root's rpmdb is copied, as rpm wants to lock it. Its number of packages is counted by itself.
+_LIST_RPMS = r"""
+place=$(rpm --root /target/root --eval '%{_dbpath}')
+mkdir -p /tmp/root"$place"
+cp -a /target/root"$place"/. /tmp/root"$place"/
+rpm --root /tmp/root -qa --qf '%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' >/out/packages
+rpm --root /tmp/root -qa --qf 'x' >/tmp/count
+echo "end $(wc -c </tmp/count)" >>/out/packages
+"""
+
+
+def lay_repositories(
+    repositories: Sequence[RpmRepository], folder: Path, inside: str, settings: str = ""
+) -> None:
+    """Write dnf's ``.repo`` files of repositories, and their keys, which are fetched and compared first.
+
+    :param folder: where they go; it must not be there yet
+    :param inside: where dnf sees the folder
+    :param settings: further lines for each repository
+    :raises RdoError: a key can't be had, or is another than the data states
+    """
+    folder.mkdir()
+    for one in repositories:
+        text = f"[{one.id}]\nname={one.id}\nbaseurl={one.baseurl}\nenabled=1\n"
+        text += f"repo_gpgcheck={int(one.signed_metadata)}\n{settings}"
+        if (key := key_of(one)) is None:
+            text += "gpgcheck=0\n"
+        else:
+            (folder / f"{one.id}.asc").write_bytes(key)
+            text += f"gpgcheck=1\ngpgkey=file://{inside}/{one.id}.asc\n"
+        (folder / f"{one.id}.repo").write_text(text)

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rdo.building.roots import Root, network_binds, proxies, repository_file, temporary
+from rdo.building.roots import Root, lay_repositories, network_binds, proxies, temporary
 from rdo.building.rpm_layers import RpmLayers
 from rdo.building.rpminfo import RpmInfo, record_of
 from rdo.building.sealed import Bind, Limits
@@ -25,6 +25,7 @@ from rdo.common.files import locked, sha256_bytes, sha256_file, write_atomically
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
 from rdo.common.rpmlibrary import createrepo
+from rdo.common.trees import read_within
 from rdo.distribution.models import RpmRepository
 
 # Raised when records are made in another way.
@@ -47,8 +48,8 @@ class RpmSource:
     module_platform: str = ""
 
     def binds(self) -> list[Bind]:
-        """Return the local folders and files that dnf must see."""
-        places = [url for one in self.repositories for url in (one.baseurl, one.gpgkey or "")]
+        """Return the local folders that dnf must see."""
+        places = [one.baseurl for one in self.repositories]
         local = sorted({url.removeprefix("file://") for url in places if url.startswith("file:")})
         return [Bind(Path(place), place) for place in local]
 
@@ -110,12 +111,11 @@ class RpmPool:
     def _make(self, report: Progress) -> None:
         names = ", ".join(one.id for one in self.source.repositories)
         with report.task(f"Metadata of {names}"), temporary(self._folder.parent) as folder:
-            for name in ("root", "cache", "persist", "log", "repos", "packages"):
+            for name in ("root", "cache", "persist", "log", "packages"):
                 (folder / name).mkdir()
-            for repository in self.source.repositories:
-                # What was fetched once stays: never expired.
-                text = repository_file(repository) + "metadata_expire=-1\n"
-                (folder / "repos" / f"{repository.id}.repo").write_text(text)
+            # What was fetched once stays: never expired.
+            expiry = "metadata_expire=-1\n"
+            lay_repositories(self.source.repositories, folder / "repos", "/pool/repos", expiry)
             answer = self._ask({"what": "metadata"}, folder)
             text = _RECORDS.dump_json(_records(answer, folder, self.source.repositories)).decode()
             write_atomically(folder / "records.json", text, durable=False)
@@ -143,7 +143,7 @@ class RpmPool:
         )
         if not result.ok:
             raise RdoError(f"The platform's repositories: {result.tail.strip()[-1500:]}")
-        answer: dict[str, Any] = json.loads((pool / "answer.json").read_bytes())
+        answer: dict[str, Any] = json.loads(read_within(pool, "answer.json") or b"{}")
         return answer
 
 

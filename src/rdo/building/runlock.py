@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from rdo.common.errors import RdoError
+from rdo.common.files import make_folder
 from rdo.common.paths import Paths
 
 
@@ -18,8 +19,8 @@ def only_run(paths: Paths, platform: str, series: str) -> Iterator[None]:
     :raises RdoError: another run has it; names its process
     """
     file = paths.state / "locks" / f"{platform}-{series}.run"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as stream:
+    make_folder(file.parent)
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644), "a+") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

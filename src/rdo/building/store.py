@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from rdo.building.models import Artifact, BuildResult
 from rdo.common.errors import RdoError
-from rdo.common.files import sha256_bytes, sha256_file, write_atomically
+from rdo.common.files import make_folder, sha256_bytes, sha256_file, write_atomically
 from rdo.common.paths import Paths
 
 
@@ -79,7 +79,7 @@ class LocalStore:
         target = self._place(digest)
         if target.exists() and target.stat().st_size == path.stat().st_size:
             return digest
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         descriptor, name = tempfile.mkstemp(prefix=".new.", dir=target.parent)
         temporary = Path(name)
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
 import typer
 
 from rdo.common.errors import RdoError
+from rdo.common.files import UMASK
 from rdo.common.process import end_programs_with_us
 
 #: Command -> the module that has its ``app``, in the order of work.
@@ -69,6 +71,7 @@ def application(commands: Iterable[str]) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status: 0, 1 (failed), 2 (wrong input) or 130 (interrupted)."""
     end_programs_with_us()
+    os.umask(UMASK)
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Only the command that is run is imported, which keeps `rdo` quick; help and completion need them all.
     known = [given[0]] if given and given[0] in COMMANDS else list(COMMANDS)

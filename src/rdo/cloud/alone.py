@@ -63,15 +63,21 @@ grep -iE 'scriptlet failed|warning: .*(user|group) .* does not exist' /tmp/said 
 rpm -V "$1"
 """
 _IMPORT = """
-import importlib, sys
+import importlib, os, sys
+wrong = []
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
     except ImportError as error:
-        print(f"import {name}: {type(error).__name__}: {error}")
-    except Exception:
+        wrong.append(f"import {name}: {type(error).__name__}: {error}")
+    except (Exception, SystemExit):
         # what a module wants of its surroundings (settings, a display) is not what this is about
         pass
+# Last, as only the end of what is printed is kept; nothing that a module has left to be done at exit runs.
+sys.stdout.flush()
+sys.stderr.flush()
+os.write(1, "".join(f"\\n{line}" for line in wrong).encode(errors="replace"))
+os._exit(bool(wrong))
 """
 _SITE = re.compile(r"/usr/lib(?:64)?/python3\.\d+/site-packages/([A-Za-z]\w*)(?:/__init__\.py|\.py|\.\S*so)")
 
@@ -187,7 +193,7 @@ def _try(bench: _Bench, info: RpmInfo) -> Alone:
     problems = _lines(_install(bench, info), "dnf")
     if modules := import_names(info):
         layers = bench.planner.ensure(plan, bench.files)
-        problems += _lines(_import(bench, layers, modules), "python3", always=True)
+        problems += _lines(_import(bench, layers, modules), "python3", "import ")
     done = Alone(package=info.name, seconds=time.monotonic() - began, problems=tuple(problems))
     write_atomically(place, done.model_dump_json(), durable=False)
     return done
@@ -212,11 +218,12 @@ def _import(bench: _Bench, layers: Sequence[Layer], modules: Sequence[str]) -> S
     )
 
 
-def _lines(result: SealedResult, what: str, *, always: bool = False) -> list[str]:
+def _lines(result: SealedResult, what: str, telling: str = "") -> list[str]:
+    """Return what is to be said of a command that failed: its last lines, those that tell more first."""
+    if result.ok:
+        return []
     lines = [line for line in result.tail.strip().splitlines() if line.strip()]
-    if not result.ok:
-        return lines[-30:] or [f"{what} failed"]
-    return [line for line in lines if line.startswith("import ")] if always else []
+    return [line for line in lines if line.startswith(telling)][-30:] or lines[-30:] or [f"{what} failed"]
 
 
 def import_names(info: RpmInfo) -> list[str]:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretStr
 
 from rdo.cloud.plan import ApplyReport, Plan, StepResult, Target
 from rdo.common.errors import RdoError
+from rdo.common.files import make_folder
 
 Reporter = Callable[[StepResult], None]
 
@@ -95,7 +96,7 @@ class Applier:
             }
         )
         if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(log.parent, private=True)
             os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         child = self._child
         assert child.stdin is not None and child.stdout is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rdo.common.errors import InputError
-from rdo.common.files import locked, write_atomically
+from rdo.common.files import locked, make_folder, write_atomically
 
 
 class Credentials:
@@ -84,6 +84,7 @@ class Credentials:
         return sorted({*self._read().values(), *self._given.values()})
 
     def _write(self, known: Mapping[str, str]) -> None:
+        make_folder(self.path.parent, private=True)
         write_atomically(self.path, json.dumps(known, indent=1, sort_keys=True) + "\n", mode=0o600)
 
     def _read(self) -> dict[str, str]:

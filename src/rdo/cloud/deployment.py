@@ -25,7 +25,7 @@ from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.topology import LOCAL, Cloud, PlatformNames, Repository, Service, Site
 from rdo.common.errors import InputError, RdoError, UnknownNameError
-from rdo.common.files import write_atomically
+from rdo.common.files import make_folder, write_atomically
 from rdo.common.paths import Paths
 from rdo.distribution.models import Platform, Release
 from rdo.repository import keys
@@ -192,8 +192,7 @@ def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Targ
 
 def remember(paths: Paths, cloud: Cloud) -> None:
     """Keep a cloud's topology, so that its name is enough from then on."""
-    folder = paths.clouds / cloud.name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(paths.clouds / cloud.name, private=True)
     write_atomically(folder / "cloud.json", cloud.model_dump_json(indent=1) + "\n")
 
 

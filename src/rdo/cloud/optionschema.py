@@ -23,6 +23,7 @@ import yaml
 from rdo.building.roots import ensure_tools
 from rdo.building.rpm_layers import RpmLayers
 from rdo.building.rpminfo import read_rpm
+from rdo.cloud import repositorykey
 from rdo.cloud.plan import Config, Plan
 from rdo.cloud.topology import Cloud
 from rdo.common.errors import DataError, Problem, RdoError
@@ -123,7 +124,8 @@ def check_options(
         holders = _published(series, platform, paths)
     else:
         with progress.task("Option schemas"):
-            holders = _elsewhere(f"{cloud.repository}/{platform.name}-{series}/current")
+            key = repositorykey.kept(paths, cloud).read_bytes()
+            holders = _elsewhere(f"{cloud.repository}/{platform.name}-{series}/current", key)
     schemas = read_schemas(sorted(wanted), holders, platform, paths, progress)
     source = read_yaml(file) if file is not None else None
     problems = []
@@ -293,14 +295,15 @@ def _lying(place: Path, _: Path) -> Path:
     return place
 
 
-def _elsewhere(place: str) -> list[Holder]:
+def _elsewhere(place: str, key: bytes) -> list[Holder]:
     """Return those of a repository elsewhere, whose metadata are read for it.
 
-    :raises RdoError: they can't be
+    :param key: what must have signed them
+    :raises RdoError: they can't be had, or another key has signed them
     """
     return [
         Holder(one.sha256, one.files, partial(fetch_package, place, one))
-        for one in packages_with(place, _SCHEMA)
+        for one in packages_with(place, _SCHEMA, key)
     ]
 
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import SecretStr
 
 from rdo.common.errors import InputError
-from rdo.common.files import locked, write_atomically
+from rdo.common.files import locked, make_folder, write_atomically
 
 _AUTHORITY = datetime.timedelta(days=3650)
 _HOST = datetime.timedelta(days=397)
@@ -85,8 +85,7 @@ class Authority:
 
         :raises InputError: the file that should have it has none
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        make_folder(self.folder, private=True)
         path = self.folder / f"{name}.ssh"
         openssh = serialization.PrivateFormat.OpenSSH
         with locked(self.folder / ".lock"):
@@ -108,8 +107,7 @@ class Authority:
         return SshKey(SecretStr(text.decode()), public.decode())
 
     def _own(self) -> tuple[x509.Certificate, CertificateIssuerPrivateKeyTypes]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        make_folder(self.folder, private=True)
         certificate, key = self.folder / "ca.crt", self.folder / "ca.key"
         with locked(self.folder / ".lock"):
             if not certificate.exists() and not key.exists():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rdo.cloud.topology import Cloud
 from rdo.common.errors import InputError, RdoError
-from rdo.common.files import write_atomically
+from rdo.common.files import make_folder, write_atomically
 from rdo.common.paths import Paths
 from rdo.repository import keys
 
@@ -58,7 +58,7 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
         return _own(paths, place, wanted, url, error)
     fingerprint = _check(answer.text, url)
     _compare(fingerprint, wanted, url)
-    write_atomically(place, answer.text)
+    _keep(place, answer.text)
     return f"The key of {cloud.repository} is taken for true from now on: {fingerprint}"
 
 
@@ -80,7 +80,7 @@ def _own(paths: Paths, place: Path, wanted: str | None, url: str, error: httpx.H
         ) from error
     fingerprint = keys.fingerprint(public)
     _compare(fingerprint, wanted, "this machine's own key")
-    write_atomically(place, public)
+    _keep(place, public)
     return f"{url} can't be reached from here ({error}). This machine's own key is taken: {fingerprint}"
 
 
@@ -117,12 +117,17 @@ def _plain(fingerprint: str) -> str:
     return fingerprint.replace(" ", "").lower()
 
 
+def _keep(place: Path, key: str) -> None:
+    make_folder(place.parent, private=True)
+    write_atomically(place, key)
+
+
 def _replace(place: Path, text: str, fingerprint: str, file: Path) -> str | None:
     """Keep the key of the operator's file; return what is to be said where another one was kept."""
     before = place.read_text() if place.exists() else None
     if before == text:
         return None
-    write_atomically(place, text)
+    _keep(place, text)
     if before is None or keys.fingerprint(before) == fingerprint:
         return None
     return f"The key {fingerprint} of {file} takes the place of {keys.fingerprint(before)}."

@@ -14,6 +14,7 @@ from rdo.cloud.everywhere import on_every_host, stop_openstack, units_of
 from rdo.cloud.plan import Plan, Target
 from rdo.cloud.ssh import command_on
 from rdo.common.errors import InputError, RdoError
+from rdo.common.files import make_folder
 from rdo.common.paths import Paths
 
 _OVN_FOLDER = "/var/lib/ovn"
@@ -21,8 +22,7 @@ _OVN_FOLDER = "/var/lib/ovn"
 
 def take_home(paths: Paths, folder: Path, manifest: Manifest) -> list[str]:
     """Put what this machine knew of the cloud back, where it is missing here; return its names."""
-    home = paths.clouds / manifest.cloud
-    home.mkdir(parents=True, exist_ok=True)
+    home = make_folder(paths.clouds / manifest.cloud, private=True)
     taken = []
     for name in KEPT_HERE:
         source, place = folder / "cloud" / name, home / name

@@ -6,17 +6,20 @@ A *release* says which projects OpenStack ships in a series and which version of
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from packaging.markers import Marker
 from packaging.version import Version
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ProjectType = Literal[
     "service", "library", "client-library", "horizon-plugin", "tempest-plugin", "trailing", "other"
 ]
+
+_FINGERPRINT = re.compile(r"[0-9A-Fa-f]{40}(?:[0-9A-Fa-f]{24})?")
 
 
 class Data(BaseModel):
@@ -117,12 +120,54 @@ class DebootstrapRoot(Data):
 
 
 class RpmRepository(Data):
-    """An RPM repository that a root is made from; ``baseurl`` may hold $releasever and $basearch."""
+    """An RPM repository that a root is made from; ``baseurl`` may hold $releasever and $basearch.
 
-    id: str
+    It has a key, or the reason why it has none: nothing is unsigned in silence.
+    """
+
+    id: str = Field(pattern=r"^[\w.-]+$")
     baseurl: str
-    gpgkey: str | None = Field(default=None, description="address of the key that its packages are signed by")
-    repo_gpgcheck: bool = Field(default=False, description="whether that key signs its metadata as well")
+    gpgkey: str | None = Field(
+        default=None, description="file or address of the keys that its packages are signed by"
+    )
+    fingerprints: tuple[str, ...] = Field(
+        default=(), description="of those keys; an address has to have them, since anybody may answer there"
+    )
+    repo_gpgcheck: bool | None = Field(
+        default=None, description="false where the key signs the packages and not the metadata"
+    )
+    unsigned: str | None = Field(
+        default=None, min_length=1, description="instead of a key: why the packages are not signed"
+    )
+
+    @property
+    def signed_metadata(self) -> bool:
+        """Whether the metadata must be signed by the key."""
+        return self.gpgkey is not None and self.repo_gpgcheck is not False
+
+    @model_validator(mode="after")
+    def _has_a_key_or_a_reason(self) -> Self:
+        if problem := self._trust_problem():
+            raise ValueError(f"repository {self.id}: {problem}")
+        return self
+
+    def _trust_problem(self) -> str | None:
+        """Return why it can't be told what this repository is trusted by, None where it can."""
+        malformed = [f for f in self.fingerprints if not _FINGERPRINT.fullmatch("".join(f.split()))]
+        if malformed:
+            return f"{malformed[0]!r} isn't the fingerprint of an OpenPGP key (40 or 64 hexadecimal digits)"
+        if self.gpgkey is None and self.unsigned is None:
+            return (
+                "it has no key; name it by gpgkey and fingerprints, or say by unsigned why its packages"
+                " are not signed"
+            )
+        if self.gpgkey is not None and self.unsigned is not None:
+            return "it has a key (gpgkey) and is said to be unsigned; it can't be both"
+        if self.gpgkey is None and (self.fingerprints or self.repo_gpgcheck is not None):
+            return "fingerprints and repo_gpgcheck are of a key, and it has none (gpgkey)"
+        if (self.gpgkey or "").startswith(("http://", "https://")) and not self.fingerprints:
+            return f"the key is fetched from {self.gpgkey}, so its fingerprints must be stated (fingerprints)"
+        return None
 
 
 class DnfRoot(Data):

@@ -2,6 +2,9 @@
 
 EL's packages provide ``python3dist(x) = v`` and ``python3.12dist(x) = v``, made by its dependency generator;
 names there are canonical.
+
+Where a repository's key is known, its ``repomd.xml`` is read only if that key has signed it; everything else
+must have the hash that it states.
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from rdo.common.errors import InputError, RdoError
+from rdo.common.openpgp import fingerprints, require_signature
 from rdo.common.rpmlibrary import createrepo
 from rdo.distribution.models import DnfRoot, Platform, Provided, RpmRepository
+from rdo.distribution.repository_keys import key_of
 
 _DIST = re.compile(r"python(?P<python>3(?:\.\d+)?)dist\((?P<name>[^)\[]+)\)\Z")
 _TIMEOUT = 600.0  # seconds for one file of metadata
@@ -28,6 +33,10 @@ _TIMEOUT = 600.0  # seconds for one file of metadata
 
 class UnreachableError(RdoError):
     """Where a repository is, nobody answers."""
+
+
+class AbsentError(RdoError):
+    """A server says that it has no such file."""
 
 
 def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[dict[str, Provided], list[str]]:
@@ -39,11 +48,17 @@ def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[di
     """
     if not isinstance(platform.root, DnfRoot):
         raise InputError(f"{platform.name} is not made from RPM repositories.")
-    places = list(repositories) or addresses(platform)
+    places: list[tuple[str, bytes | None]] = [(place, None) for place in repositories] or [
+        (one.baseurl, key_of(one) if one.signed_metadata else None) for one in resolved(platform)
+    ]
     found: dict[str, Provided] = {}
     notes: set[str] = set()
-    for place in places:
-        for package, provides in read_repository(place):
+    for place, key in places:
+        if key is None:
+            notes.add(
+                f"{place}: whether its metadata are what its owner wrote is not known: no key signs them"
+            )
+        for package, provides in read_repository(place, key):
             _take(package, provides, platform.python, found, notes)
     return found, sorted(notes)
 
@@ -67,6 +82,7 @@ def resolved(platform: Platform, environ: Mapping[str, str] | None = None) -> tu
     """Return a platform's repositories as dnf can take them: with addresses that have no variables.
 
     ``RDO_EL_KEY``, where it is set, is the file or address of the key instead of the one that the data names.
+    What a file has is what the operator trusts; at an address must be a key with the data's fingerprints.
 
     :raises InputError: a variable is not known, or not set
     """
@@ -75,7 +91,9 @@ def resolved(platform: Platform, environ: Mapping[str, str] | None = None) -> tu
     found = []
     for repository, place in zip(platform.root.repositories, addresses(platform, environ), strict=True):
         key = (said.get("RDO_EL_KEY") if repository.gpgkey else None) or repository.gpgkey
-        update = {"baseurl": _url(place), "gpgkey": _url(key) if key else None}
+        update: dict[str, object] = {"baseurl": _url(place), "gpgkey": _url(key) if key else None}
+        if key != repository.gpgkey and not _is_remote(str(key)):
+            update["fingerprints"] = ()
         found.append(repository.model_copy(update=update))
     return tuple(found)
 
@@ -125,15 +143,16 @@ def _take(
             found[dist] = Provided(version=str(version), package=package)
 
 
-def read_repository(place: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def read_repository(place: str, key: bytes | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Return each package's name and its provides with a version, as (name, version).
 
     :param place: folder, ``file:`` or ``http(s):`` address of the repository (where ``repodata`` is)
-    :raises RdoError: there is no repository, or its metadata is broken
+    :param key: what must have signed its metadata
+    :raises RdoError: there is no repository, or its metadata is broken, or not signed by the key
     """
     createrepo_c = createrepo()
 
-    with _metadata(place, "primary") as (primary,):
+    with _metadata(place, key, "primary") as (primary,):
         yield from _packages(createrepo_c, primary)
 
 
@@ -146,11 +165,12 @@ class PackageFiles:
     files: tuple[str, ...]
 
 
-def packages_with(place: str, pattern: re.Pattern[str]) -> list[PackageFiles]:
+def packages_with(place: str, pattern: re.Pattern[str], key: bytes | None = None) -> list[PackageFiles]:
     """Return the packages of a repository that have files whose whole paths match.
 
     :param place: as for :func:`read_repository`
-    :raises RdoError: there is no repository, or its metadata is broken
+    :param key: what must have signed its metadata
+    :raises RdoError: there is no repository, or its metadata is broken, or not signed by the key
     """
     createrepo_c = createrepo()
 
@@ -168,7 +188,7 @@ def packages_with(place: str, pattern: re.Pattern[str]) -> list[PackageFiles]:
                 raise RdoError(f"The repository {place} names its packages by {package.checksum_type}.")
             places[package.pkgId] = package.location_href
 
-    with _metadata(place, "filelists", "primary") as (filelists, primary):
+    with _metadata(place, key, "filelists", "primary") as (filelists, primary):
         createrepo_c.xml_parse_filelists(str(filelists), pkgcb=take)
         createrepo_c.xml_parse_primary(str(primary), pkgcb=locate, do_files=False)
     return [
@@ -185,7 +205,7 @@ def fetch_package(place: str, package: PackageFiles, folder: Path) -> Path:
 
     target = folder / f"{package.sha256}.rpm"
     address = f"{place.rstrip('/')}/{package.location}"
-    if address.startswith(("http://", "https://")):
+    if _is_remote(address):
         _download(address, target)
     else:
         target = Path(address.removeprefix("file://"))
@@ -195,19 +215,24 @@ def fetch_package(place: str, package: PackageFiles, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _metadata(place: str, *kinds: str) -> Iterator[list[Path]]:
-    """Have files of a repository's metadata, each with the checksum that ``repomd.xml`` states."""
+def _metadata(place: str, key: bytes | None, *kinds: str) -> Iterator[list[Path]]:
+    """Have files of a repository's metadata, each with the checksum that ``repomd.xml`` states.
+
+    :param key: what must have signed ``repomd.xml``; it is looked at only if it has
+    """
     createrepo_c = createrepo()
 
     with TemporaryDirectory(prefix="rdo-repodata-") as temporary:
         try:
             root = _local(place, Path(temporary))
+            if key is not None:
+                _require_signed(place, root, key)
             repomd = createrepo_c.Repomd(str(root / "repodata" / "repomd.xml"))
             known = {record.type: record for record in repomd.records}
             if absent := [kind for kind in kinds if kind not in known]:
                 raise RdoError(f"The repository {place} has no list of packages ({', '.join(absent)}).")
             records = [known[kind] for kind in kinds]
-            yield [_fetched(place, root, record.location_href, record.checksum) for record in records]
+            yield [_fetched(place, root, record) for record in records]
         except (createrepo_c.CreaterepoCError, OSError) as error:
             raise RdoError(f"The repository {place} can't be read: {error}") from error
 
@@ -226,24 +251,56 @@ def _packages(createrepo_c: Any, file: Path) -> Iterator[tuple[str, list[tuple[s
 
 def _local(place: str, temporary: Path) -> Path:
     """Return a folder that has the repository's ``repomd.xml``; for an address it is fetched into one."""
-    if not place.startswith(("http://", "https://")):
+    if not _is_remote(place):
         return Path(place.removeprefix("file://"))
     target = temporary / "repodata" / "repomd.xml"
     _download(f"{place.rstrip('/')}/repodata/repomd.xml", target)
     return temporary
 
 
-def _fetched(place: str, root: Path, href: str, checksum: str) -> Path:
-    """Return a file of the metadata; what was fetched must have the checksum that ``repomd.xml`` states."""
+def _is_remote(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
+
+
+def _require_signed(place: str, root: Path, key: bytes) -> None:
+    """See that a repository's key has signed its ``repomd.xml``.
+
+    :raises RdoError: it hasn't
+    """
+    repomd = root / "repodata" / "repomd.xml"
+    signature = repomd.with_name("repomd.xml.asc")
+    if _is_remote(place):
+        try:
+            _download(f"{place.rstrip('/')}/repodata/repomd.xml.asc", signature)
+        except AbsentError:
+            signature.unlink(missing_ok=True)
+    try:
+        signed = signature.read_bytes()
+    except FileNotFoundError:
+        raise RdoError(
+            f"The repository {place} is not signed (it has no repodata/repomd.xml.asc), though its key is"
+            f" known: {', '.join(fingerprints(key))}.",
+            hint="Nothing of it is used. Somebody may have put it there in place of the right one.",
+        ) from None
+    require_signature(repomd.read_bytes(), signed, key, f"{place.rstrip('/')}/repodata/repomd.xml")
+
+
+def _fetched(place: str, root: Path, record: Any) -> Path:
+    """Return a file of the metadata; it must have the checksum that ``repomd.xml`` states."""
     from rdo.common.files import sha256_file
 
+    href = str(record.location_href)
+    if record.checksum_type != "sha256":
+        raise RdoError(
+            f"The repository {place} names its metadata by {record.checksum_type}; only sha256 will do."
+        )
     file = root / href
     if not file.resolve().is_relative_to(root.resolve()):
         raise RdoError(f"The repository {place} names metadata outside itself: {href}")
-    if place.startswith(("http://", "https://")):
+    if _is_remote(place):
         _download(f"{place.rstrip('/')}/{href}", file)
-        if sha256_file(file) != checksum:
-            raise RdoError(f"{href} of {place} is not what its repomd.xml says (checksum).")
+    if sha256_file(file) != record.checksum:
+        raise RdoError(f"{href} of {place} is not what its repomd.xml says (checksum).")
     return file
 
 
@@ -259,5 +316,8 @@ def _download(url: str, target: Path) -> None:
                     stream.write(chunk)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise UnreachableError(f"{url} can't be reached from here: {error}.") from error
+    except httpx.HTTPStatusError as error:
+        kind = AbsentError if error.response.status_code in (404, 410) else RdoError
+        raise kind(f"{url} can't be fetched: {error}") from error
     except httpx.HTTPError as error:
         raise RdoError(f"{url} can't be fetched: {error}") from error

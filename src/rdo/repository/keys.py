@@ -17,7 +17,7 @@ from pathlib import Path
 import pysequoia
 
 from rdo.common.errors import InputError, RdoError
-from rdo.common.files import locked
+from rdo.common.files import locked, make_folder
 from rdo.common.paths import Paths
 
 DEFAULT_NAME = "RDO"
@@ -82,8 +82,7 @@ def create(paths: Paths, *, name: str = DEFAULT_NAME, email: str = DEFAULT_EMAIL
         raise InputError(f"{name!r} can't be the name of a key's owner.")
     if not _EMAIL.fullmatch(email):
         raise InputError(f"{email!r} is no mail address.")
-    paths.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-    paths.keys.chmod(0o700)
+    make_folder(paths.keys, private=True)
     with locked(paths.keys / ".lock"):
         _refuse_existing(paths)
         tsk = pysequoia.Tsk.generate(

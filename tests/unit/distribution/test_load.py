@@ -5,6 +5,7 @@ import pytest
 
 from rdo.common.errors import DataError, UnknownNameError
 from rdo.distribution.load import Distribution
+from rdo.distribution.models import DnfRoot
 
 RELEASE = """\
 series: "2026.1"
@@ -167,3 +168,40 @@ def test_names_in_descriptions_are_canonical(folder: Path) -> None:
         "project: keystone\nrelax:\n  Py_Yaml: why\nexclude:\n  a.b: why\n"
     )
     assert places(folder) == {("package.yaml", 3), ("package.yaml", 5)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("", "it has no key; name it by gpgkey and fingerprints, or say by unsigned why"),
+        ("gpgkey: https://example.org/key", "its fingerprints must be stated"),
+        ("gpgkey: /key\n    fingerprints: [12 34]", "'12 34' isn't the fingerprint of an OpenPGP key"),
+        ("gpgkey: /key\n    unsigned: why not", "it can't be both"),
+        ("unsigned: why not\n    repo_gpgcheck: true", "are of a key, and it has none"),
+        (f"unsigned: why not\n    fingerprints: [{'a' * 40}]", "are of a key, and it has none"),
+    ],
+)
+def test_repositories_without_trust_are_refused_with_their_line(
+    folder: Path, lines: str, message: str
+) -> None:
+    head = PLATFORM.replace("debian13", "el").partition("root:")[0].replace(".deb13", ".el")
+    good = "  - id: good\n    baseurl: http://r\n    unsigned: packages of a test\n"
+    bad = "  - id: bad\n    baseurl: http://r\n" + (f"    {lines}\n" if lines else "")
+    text = f"{head}root:\n  kind: dnf\n  releasever: '1'\n  packages: [bash]\n  repositories:\n{good}{bad}"
+    (folder / "platforms/el.yaml").write_text(text)
+    with pytest.raises(DataError) as caught:
+        Distribution.load(folder).check()
+    line = text.splitlines().index("  - id: bad") + 1
+    ((name, number, said),) = [(p.file.name, p.line, p.message) for p in caught.value.problems]
+    assert (name, number) == ("el.yaml", line)
+    assert "repository bad: " in said and message in said
+
+
+def test_platforms_of_el_state_the_key_of_centos() -> None:
+    distribution = Distribution.load(Path(__file__).parents[3] / "distribution")
+    for name in ("el9", "el10"):
+        root = distribution.platform(name).root
+        assert isinstance(root, DnfRoot)
+        for one in root.repositories:
+            stated = ["".join(fingerprint.split()) for fingerprint in one.fingerprints]
+            assert (stated, one.signed_metadata) == (["99DB70FAE1D7CE227FB6488205B555B38483C65D"], False)

@@ -1,24 +1,32 @@
 import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import createrepo_c
+import pysequoia
 import pytest
 
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import sha256_bytes
+from rdo.common.openpgp import BadSignatureError
 from rdo.distribution.models import DnfRoot, Platform, RpmRepository
-from rdo.distribution.platform_import import import_platform
+from rdo.distribution.platform_import import ImportedPlatform, import_platform
+from rdo.distribution.repository_keys import key_of
 from rdo.distribution.rpm_repositories import (
     UnreachableError,
     addresses,
     fetch_package,
     packages_with,
+    read_repository,
     resolved,
 )
 
 
 def platform(baseurl: str = "${RDO_EL_MIRROR}/$releasever/$basearch/") -> Platform:
-    repository = RpmRepository(id="baseos", baseurl=baseurl)
+    repository = RpmRepository(id="baseos", baseurl=baseurl, unsigned="a test has no key")
     return Platform(
         name="el10",
         title="EL 10",
@@ -81,8 +89,8 @@ def test_provides_come_from_the_metadata(tmp_path: Path) -> None:
         "requests": ("2.32.10", "python3-requests"),
         "pre": ("1.0rc1", "python3-pre"),
     }
-    assert len(imported.notes) == 1
-    assert imported.notes[0].startswith("odd: ")
+    assert [note.partition(":")[0] for note in imported.notes if "no key signs" not in note] == ["odd"]
+    assert len([note for note in imported.notes if "no key signs" in note]) == 2
 
 
 def test_the_platforms_own_repositories(tmp_path: Path) -> None:
@@ -117,13 +125,21 @@ def test_dnf_gets_addresses_without_variables(tmp_path: Path) -> None:
 def test_key_can_be_replaced() -> None:
     signed = platform()
     assert isinstance(signed.root, DnfRoot)
-    repository = signed.root.repositories[0].model_copy(update={"gpgkey": "https://example.org/key"})
+    repository = RpmRepository(
+        id="baseos",
+        baseurl=signed.root.repositories[0].baseurl,
+        gpgkey="https://example.org/key",
+        fingerprints=("A" * 40,),
+    )
     signed = signed.model_copy(
         update={"root": signed.root.model_copy(update={"repositories": (repository,)})}
     )
     environ = {"RDO_EL_MIRROR": "http://m"}
     assert resolved(signed, environ)[0].gpgkey == "https://example.org/key"
-    assert resolved(signed, {**environ, "RDO_EL_KEY": "/key.asc"})[0].gpgkey == "file:///key.asc"
+    (own,) = resolved(signed, {**environ, "RDO_EL_KEY": "/key.asc"})
+    assert (own.gpgkey, own.fingerprints) == ("file:///key.asc", ()), "the operator's own file"
+    (moved,) = resolved(signed, {**environ, "RDO_EL_KEY": "http://mirror/key"})
+    assert (moved.gpgkey, moved.fingerprints) == ("http://mirror/key", ("A" * 40,)), "the same key elsewhere"
 
 
 def test_missing_mirror_is_said_with_how_to_set_it() -> None:
@@ -164,5 +180,134 @@ def test_a_repository_that_nobody_reaches_is_told_apart_from_a_broken_one(tmp_pa
         packages_with("http://127.0.0.1:9/r", SCHEMA)
     folder = with_schema(tmp_path / "r", b"a package")
     next((folder / "repodata").glob("*-filelists.xml*")).write_bytes(b"")
+    with pytest.raises(RdoError, match=r"not what its repomd\.xml says"):
+        packages_with(str(folder), SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def keys() -> list[pysequoia.Tsk]:
+    return [pysequoia.Tsk.generate(f"{name} <{name}@example.org>") for name in ("one", "two")]
+
+
+def public(key: pysequoia.Tsk) -> bytes:
+    return str(key.extract_certificate()).encode()
+
+
+def sign(folder: Path, key: pysequoia.Tsk) -> None:
+    repomd = folder / "repodata/repomd.xml"
+    signed = pysequoia.sign(key.signer(), repomd.read_bytes(), mode=pysequoia.SignatureMode.DETACHED)
+    repomd.with_suffix(".xml.asc").write_bytes(signed)
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Path], str]]:
+    """Return what serves a folder by HTTP until the test ends."""
+    servers = []
+
+    def serve(folder: Path) -> str:
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments, directory=str(folder))
+
+            def log_message(self, *_: object) -> None: ...
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_metadata_of_a_known_key_must_be_signed_by_it(
+    tmp_path: Path, keys: list[pysequoia.Tsk], served: Callable[[Path], str], remote: bool
+) -> None:
+    folder = with_schema(tmp_path / "r", b"a package")
+    place = served(folder) if remote else str(folder)
+    with pytest.raises(RdoError, match=r"is not signed .* though its key is known"):
+        packages_with(place, SCHEMA, public(keys[0]))
+    sign(folder, keys[1])
+    with pytest.raises(BadSignatureError, match=r"signature of .* is not good"):
+        packages_with(place, SCHEMA, public(keys[0]))
+    sign(folder, keys[0])
+    assert len(packages_with(place, SCHEMA, public(keys[0]))) == 1
+    assert len(packages_with(place, SCHEMA, public(keys[1]) + public(keys[0]))) == 1, "one of several keys"
+    assert len(list(read_repository(place, public(keys[0])))) == 2
+    repomd = folder / "repodata/repomd.xml"
+    repomd.write_text(repomd.read_text() + "<!-- another -->")
+    with pytest.raises(BadSignatureError):
+        packages_with(place, SCHEMA, public(keys[0]))
+
+
+def test_nothing_of_unsigned_metadata_is_looked_at(tmp_path: Path, keys: list[pysequoia.Tsk]) -> None:
+    """A parser in C must not see what anybody may have written."""
+    folder = tmp_path / "r"
+    (folder / "repodata").mkdir(parents=True)
+    (folder / "repodata/repomd.xml").write_text("no XML")
+    (folder / "repodata/repomd.xml.asc").write_text("no signature")
+    with pytest.raises(BadSignatureError):
+        packages_with(str(folder), SCHEMA, public(keys[0]))
     with pytest.raises(RdoError, match="can't be read"):
         packages_with(str(folder), SCHEMA)
+
+
+def test_the_platform_s_own_repositories_are_checked_by_their_key(
+    tmp_path: Path, keys: list[pysequoia.Tsk]
+) -> None:
+    folder = write_repository(tmp_path / "r", {"python3-six": [("python3dist(six)", "1.16.0")]})
+    (tmp_path / "key").write_bytes(public(keys[0]))
+    values = {"id": "baseos", "baseurl": str(folder), "gpgkey": str(tmp_path / "key")}
+
+    def imported(**more: object) -> ImportedPlatform:
+        one = platform()
+        assert isinstance(one.root, DnfRoot)
+        repositories = (RpmRepository.model_validate(values | more),)
+        root = one.root.model_copy(update={"repositories": repositories})
+        return import_platform(one.model_copy(update={"root": root}), tmp_path / "cache")
+
+    with pytest.raises(RdoError, match="is not signed"):
+        imported()
+    (note,) = imported(repo_gpgcheck=False).notes
+    assert "no key signs them" in note
+    sign(folder, keys[0])
+    assert (list(imported().provides), imported().notes) == (["six"], ())
+    with pytest.raises(InputError, match="and the platform's data says"):
+        imported(fingerprints=("B" * 40,))
+
+
+def test_a_fetched_key_is_compared(
+    tmp_path: Path, keys: list[pysequoia.Tsk], served: Callable[[Path], str]
+) -> None:
+    one, two = (key.extract_certificate().fingerprint.upper() for key in keys)
+    (tmp_path / "key").write_bytes(public(keys[0]))
+    (tmp_path / "both").write_bytes(public(keys[0]) + public(keys[1]))
+    (tmp_path / "private").write_bytes(str(keys[0]).encode())
+    (tmp_path / "page").write_text("<html>Not found</html>")
+    address = served(tmp_path)
+
+    def key(name: str, *fingerprints: str) -> bytes | None:
+        values = {
+            "id": "x",
+            "baseurl": "http://r",
+            "gpgkey": f"{address}/{name}",
+            "fingerprints": fingerprints,
+        }
+        return key_of(RpmRepository.model_validate(values))
+
+    spaced = " ".join(one[n : n + 4] for n in range(0, len(one), 4)).lower()
+    assert key("key", spaced) == public(keys[0])
+    assert key("both", one, two) == public(keys[0]) + public(keys[1])
+    for name, said in (("key", two), ("both", one)):
+        with pytest.raises(InputError, match=r"and the platform's data says .*") as caught:
+            key(name, said)
+        assert caught.value.exit_status == 2
+    with pytest.raises(InputError, match="private key"):
+        key("private", one)
+    with pytest.raises(InputError, match="no OpenPGP key"):
+        key("page", one)
+    with pytest.raises(RdoError, match="can't be fetched"):
+        key("absent", one)

@@ -23,7 +23,7 @@ from rdo.cloud.testhosts.disk import check_layers, ensure_private, make_disk
 from rdo.cloud.testhosts.network import Network, free_address, installation_tag
 from rdo.cloud.testhosts.records import HostDescription, Runtime, TestHost, check_name, view
 from rdo.common.errors import InputError, RdoError, UnknownNameError
-from rdo.common.files import locked
+from rdo.common.files import locked, make_folder
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
 
@@ -198,8 +198,7 @@ def require_root() -> None:
 @contextlib.contextmanager
 def _locked(paths: Paths) -> Iterator[None]:
     # Hosts' disks have set-user-id programs and whatever their root puts there: for root alone.
-    paths.hosts.mkdir(parents=True, exist_ok=True)
-    paths.hosts.chmod(0o700)
+    make_folder(paths.hosts, private=True)
     with locked(paths.hosts / ".lock"):
         # What a killed create or destroy left: folders that never had, or have no more, a host's name.
         for pattern in (".new-*", ".gone-*"):

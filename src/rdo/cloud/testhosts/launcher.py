@@ -17,6 +17,7 @@ from typing import NoReturn
 from rdo.cloud.testhosts import cgroups, guest, syscalls
 from rdo.cloud.testhosts.processes import ProcessIdentity
 from rdo.cloud.testhosts.records import HostDescription, Phase, Runtime
+from rdo.common.files import UMASK
 
 _SETUP_FAILED = 70
 
@@ -78,6 +79,7 @@ def _run_child(host: HostDescription, mount_point: Path) -> NoReturn:
 
 def main() -> None:
     """Run the launcher of the folder named on the command line."""
+    os.umask(UMASK)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     launch(Path(sys.argv[1]))
 

@@ -19,7 +19,7 @@ import dnf.callback  # type: ignore[import-not-found]
 
 
 class Trust(dnf.callback.KeyImport):  # type: ignore[misc]
-    """Accepts the key that a repository's configuration names."""
+    """Accepts the key that a repository's configuration names: a file, whose fingerprints were compared."""
 
     def _confirm(self, *_key: object) -> bool:
         return True
