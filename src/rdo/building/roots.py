@@ -82,10 +82,11 @@ def ensure_base(
         ).encode()
     )
     pointer = paths.roots / "by-inputs" / inputs
+    if os.geteuid() == 0:
+        protect(paths)
     if (found := _pointed(paths, pointer)) is not None:
         return found
     _need_root()
-    protect(paths)
     with locked(paths.roots / "by-inputs" / f"{inputs}.lock"):
         if (found := _pointed(paths, pointer)) is not None:
             return found
