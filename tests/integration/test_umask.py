@@ -85,12 +85,9 @@ def test_public_is_readable_and_secret_is_private(tmp_path: Path, umask: int) ->
     modes = dict(entries(home.home))
     open_to_all = [path for path, mode in modes.items() if mode & 0o022 and not mode & stat.S_ISVTX]
     assert not open_to_all
-    secret = [
-        path
-        for path in modes
-        if path.name in ("passwords.json", "rdo-signing.asc")
-        or (path.suffix == ".key" and "pki" in path.parts)
-    ]
+    named = ("passwords.json", "rdo-signing.asc")
+    keys = [path for path in modes if path.suffix == ".key" and "pki" in path.parts]
+    secret = [*keys, *(path for path in modes if path.name in named)]
     assert len(secret) >= 4, secret
     for path in secret:
         assert modes[path] & 0o777 == 0o600, path
