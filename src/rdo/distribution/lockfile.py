@@ -22,7 +22,7 @@ from rdo.common.errors import DataError, Problem, RdoError
 from rdo.common.files import write_atomically
 from rdo.distribution.listing import Listed, Listing
 from rdo.distribution.models import Release, SourceLock
-from rdo.distribution.names import check_dist, check_sha256, check_version
+from rdo.distribution.names import check_dist, check_filename, check_sha256, check_version, is_filename
 
 Sources = dict[tuple[str, str], SourceLock]
 
@@ -78,8 +78,7 @@ def _parse_line(line: str) -> SourceLock:
     check_version(version)
     if not size.isascii() or not size.isdigit():
         raise ValueError(f"{size!r} is no size in bytes")
-    if "/" in filename or filename.startswith("."):
-        raise ValueError(f"{filename!r} is no plain file name")
+    check_filename(filename)
     return SourceLock(
         dist=dist, version=version, filename=filename, sha256=sha256, size=int(size), uploaded=uploaded
     )
@@ -185,8 +184,14 @@ def sdist_of(dist: str, version: str, files: Iterable[Listed]) -> SourceLock | N
     candidates = [
         file
         for file in files
-        if file.sdist and file.version == exact and file.sha256 and file.size is not None and file.uploaded
+        if file.sdist
+        and is_filename(file.filename)
+        and file.version == exact
+        and file.sha256
+        and file.size is not None
+        and file.uploaded
     ]
+    candidates = [file for file in candidates if is_filename(file.filename)]
     candidates.sort(key=lambda file: (not file.filename.endswith(".tar.gz"), file.filename))
     if not candidates:
         return None

@@ -15,6 +15,8 @@ from packaging.markers import Marker
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rdo.distribution.names import FileName
+
 ProjectType = Literal[
     "service", "library", "client-library", "horizon-plugin", "tempest-plugin", "trailing", "other"
 ]
@@ -61,7 +63,7 @@ class SourceLock(Data):
 
     dist: str
     version: str
-    filename: str
+    filename: FileName
     sha256: str
     size: int
     uploaded: str = Field(description="time of the upload, ISO 8601, UTC")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~-]*")
 
 
 def check_version(text: str) -> str:
@@ -23,6 +24,8 @@ def check_version(text: str) -> str:
         Version(text)
     except InvalidVersion as error:
         raise ValueError(f"{text!r} is no version") from error
+    if text != text.strip():
+        raise ValueError(f"{text!r} has blanks around the version")
     return text
 
 
@@ -72,7 +75,23 @@ def check_sha256(text: str) -> str:
     return text
 
 
+def check_filename(text: str) -> str:
+    """Return ``text`` when it is a file name that is one word in a lock, a spec and a shell.
+
+    :raises ValueError: it is not
+    """
+    if not is_filename(text):
+        raise ValueError(f"{text!r} isn't a plain file name")
+    return text
+
+
+def is_filename(text: str) -> bool:
+    """Return True for a file name of letters, digits and ``_.+!~-``."""
+    return _FILENAME.fullmatch(text) is not None
+
+
 VersionText = Annotated[str, AfterValidator(check_version)]
 MarkerText = Annotated[str, AfterValidator(check_marker)]
 DistName = Annotated[str, AfterValidator(check_dist)]
+FileName = Annotated[str, AfterValidator(check_filename)]
 CommitHash = Annotated[str, AfterValidator(check_commit)]

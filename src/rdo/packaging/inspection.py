@@ -14,10 +14,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rdo.common.errors import RdoError
 from rdo.common.files import write_atomically
 from rdo.packaging.licence_texts import licence_of_text
 from rdo.upstream.egginfo import SetupCfg
 from rdo.upstream.models import Metadata, Source
+from rdo.upstream.names import FileName, GeneratedPath, ModuleName, PathText, mistakes
 from rdo.upstream.pyproject import parse_pyproject, subtable
 from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
@@ -49,36 +51,40 @@ _DOC_FILE = re.compile(r"(readme|changelog|changes|history|news|authors|contribu
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice)([-._].*)?", re.IGNORECASE)
 
 
+class InspectionError(RdoError):
+    """A sdist has names that no package can have."""
+
+
 class Inspection(BaseModel):
     """What was found in one sdist. Paths are relative to its top folder unless said otherwise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    modules: tuple[str, ...] = Field(default=(), description="import names; dotted below namespaces")
+    modules: tuple[ModuleName, ...] = Field(default=(), description="import names; dotted below namespaces")
     languages: tuple[Language, ...] = Field(default=(), description="of compiled modules; () is pure Python")
-    tests: tuple[str, ...] = Field(default=(), description="folders of tests, below site-packages")
-    locales: tuple[str, ...] = Field(default=(), description="folders <module>/locale with .po files")
-    scripts: tuple[str, ...] = Field(default=(), description="script files' names, entry points apart")
-    data_files: tuple[tuple[str, str], ...] = Field(
+    tests: tuple[PathText, ...] = Field(default=(), description="folders of tests, below site-packages")
+    locales: tuple[PathText, ...] = Field(default=(), description="folders <module>/locale with .po files")
+    scripts: tuple[FileName, ...] = Field(default=(), description="script files' names, entry points apart")
+    data_files: tuple[tuple[PathText, PathText], ...] = Field(
         default=(), description="(installed path below the prefix, file in the sdist)"
     )
     namespaces: tuple[str, ...] = Field(
         default=(), description="packages that setuptools calls namespaces; it installs a .pth file for them"
     )
     headers: bool = Field(default=False, description="installs C headers, to a folder of its own name")
-    doc_files: tuple[str, ...] = ()
-    licence_files: tuple[str, ...] = ()
+    doc_files: tuple[PathText, ...] = ()
+    licence_files: tuple[PathText, ...] = ()
     licence_text: tuple[str, str] | None = Field(
         default=None, description="(SPDX identifier, file) by the wording of a licence file"
     )
-    config_generators: tuple[tuple[str, str], ...] = Field(
+    config_generators: tuple[tuple[PathText, GeneratedPath], ...] = Field(
         default=(),
         description="(input of oslo-config-generator, file it makes: keystone.conf, etc/nova/nova.conf)",
     )
     option_namespaces: tuple[str, ...] = Field(
         default=(), description="whose options are in the files that oslo-config-generator makes"
     )
-    policy_generators: tuple[tuple[str, str], ...] = Field(
+    policy_generators: tuple[tuple[PathText, GeneratedPath], ...] = Field(
         default=(), description="(input of oslopolicy-sample-generator, name of the file it makes)"
     )
 
@@ -87,8 +93,16 @@ def inspect(source: Source, metadata: Metadata) -> Inspection:
     """Look through a sdist.
 
     :raises SdistError: the archive is damaged or unsafe
+    :raises InspectionError: it has names that no package can have
     """
-    return _Inspector(source.filename, read_sdist(source, _wanted), metadata).inspection()
+    inspector = _Inspector(source.filename, read_sdist(source, _wanted), metadata)
+    try:
+        return inspector.inspection()
+    except ValidationError as error:
+        raise InspectionError(
+            f"{source.filename} states what no package can have:\n{mistakes(error)}",
+            hint="Upstream has to mend that, or a patched source has to be taken.",
+        ) from error
 
 
 def cached_inspection(folder: Path, source: Source, metadata: Metadata) -> Inspection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import re
 
 from rdo.upstream.pyproject import with_extra
 
@@ -26,14 +25,8 @@ def parse_requires(text: str) -> list[str]:
     return found
 
 
-_COMMAND = re.compile(r"[A-Za-z0-9][\w.+-]*")
-
-
 def parse_entry_points(text: str) -> dict[str, dict[str, str]]:
-    """Read an INI text of entry points: groups, names, objects. What can't be parsed is left out.
-
-    So are commands whose names would not be plain file names: they become files, and lines of specs.
-    """
+    """Read an INI text of entry points: groups, names, objects. What can't be parsed is left out."""
     parser = configparser.RawConfigParser(delimiters=("=",), strict=False, allow_no_value=True)
     parser.optionxform = str  # type: ignore[method-assign, assignment]
     try:
@@ -41,11 +34,7 @@ def parse_entry_points(text: str) -> dict[str, dict[str, str]]:
     except configparser.Error:
         return {}
     return {
-        group: {
-            name.strip(): value.strip()
-            for name, value in parser.items(group)
-            if value and (not group.endswith("_scripts") or _COMMAND.fullmatch(name.strip()))
-        }
+        group: {name.strip(): value.strip() for name, value in parser.items(group) if value}
         for group in parser.sections()
     }
 

@@ -23,11 +23,13 @@ from typing import Protocol
 from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from pydantic import ValidationError
 
 from rdo.common.errors import RdoError
 from rdo.upstream import pyproject as pep621
 from rdo.upstream.egginfo import SetupCfg, parse_entry_points, parse_requires
 from rdo.upstream.models import BuildSystem, HookSubject, Metadata, Source
+from rdo.upstream.names import mistakes
 from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
 
@@ -71,7 +73,7 @@ def read_metadata(source: Source, hooks: HookRunner | None = None) -> Metadata:
     :param hooks: runs a backend where nothing static is there; without one, such a source is an error, and
         build requirements that code computes are left out (``BuildSystem.exact`` is False then)
     :raises SdistError: the archive is damaged or unsafe
-    :raises MetadataError: what is needed isn't stated, and there is no hook runner
+    :raises MetadataError: what is needed isn't stated, and there is no hook runner; a name isn't one
     """
     return _Reader(source, read_sdist(source, _wanted)).read(hooks)
 
@@ -125,7 +127,13 @@ class _Reader:
             "top_folder": self.contents.top_folder,
             "how": how,
         }
-        return Metadata.model_validate(fields | self._prose() | self._licenses())
+        try:
+            return Metadata.model_validate(fields | self._prose() | self._licenses())
+        except ValidationError as error:
+            raise MetadataError(
+                f"{self.source.filename} states what no package can have:\n{mistakes(error)}",
+                hint="Upstream has to mend that, or a patched source has to be taken.",
+            ) from error
 
     # requirements
 

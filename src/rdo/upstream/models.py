@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rdo.distribution.names import VersionText
+from rdo.upstream.names import ExtraName, FileName, PathText, ProjectName, check_file
 
 
 class Fact(BaseModel):
@@ -70,22 +73,31 @@ class Metadata(Fact):
     requirements came from: ``static`` metadata, the sdist's ``egg-info``, ``pyproject``, or the ``hook``.
     """
 
-    name: str
-    dist: str = Field(description="canonical index name")
-    version: str
+    name: ProjectName
+    dist: ProjectName = Field(description="canonical index name")
+    version: VersionText
     summary: str = ""
     description: str = ""
     license_expression: str | None = None
     license: str | None = None
-    license_files: tuple[str, ...] = ()
+    license_files: tuple[PathText, ...] = ()
     classifiers: tuple[str, ...] = ()
     home_page: str | None = None
     requires_python: str | None = None
     requires_dist: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()
+    extras: tuple[ExtraName, ...] = ()
     build_system: BuildSystem = BuildSystem()
-    console_scripts: dict[str, str] = Field(default_factory=dict)
+    console_scripts: dict[FileName, str] = Field(default_factory=dict)
     entry_points: dict[str, dict[str, str]] = Field(default_factory=dict)
-    files: tuple[str, ...] = Field(default=(), description="members of the sdist below its top folder")
-    top_folder: str = ""
+    files: tuple[PathText, ...] = Field(default=(), description="members of the sdist below its top folder")
+    top_folder: FileName | Literal[""] = ""
     how: Literal["static", "egg-info", "pyproject", "hook"] = "static"
+
+    @model_validator(mode="after")
+    def _check_commands(self) -> Metadata:
+        """Check the names of groups of entry points that become commands; others are never files."""
+        for group, points in self.entry_points.items():
+            if group.endswith("_scripts"):
+                for name in points:
+                    check_file(name)
+        return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import IO, Protocol
 
 from rdo.common.errors import InputError, RdoError
 from rdo.distribution.models import Project, Release
+from rdo.distribution.names import is_filename
 from rdo.upstream.models import Source
 from rdo.upstream.source_cache import SourceCache
 
@@ -72,7 +72,7 @@ class TarballSource:
         :raises InputError: that is no file's name
         """
         name = urllib.parse.unquote(urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+~-]*", name):
+        if not is_filename(name):
             raise InputError(f"{self.url}: its last part, {name!r}, is no plain file name.")
         return name
 

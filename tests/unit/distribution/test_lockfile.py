@@ -14,6 +14,7 @@ from rdo.distribution.lockfile import (
     render_lock,
     sdist_of,
 )
+from rdo.distribution.models import SourceLock
 
 from .upstream_data import FakeIndex, listed
 
@@ -110,3 +111,11 @@ def test_a_failing_index_ends_the_work_and_keeps_what_was_found() -> None:
     with pytest.raises(RdoError, match="gone"):
         refresh(PINS, {}, Failing(index().content), jobs=1, each=lambda sources: kept.append(dict(sources)))
     assert [set(sources) for sources in kept] == [{("a", "1.0"), ("a", "1.1")}]
+
+
+@pytest.mark.parametrize(
+    "filename", ["a b.tar.gz", "-rf", "a%{x}.tar.gz", "a/b.tar.gz", ".a", "a\u00a0b.tar.gz"]
+)
+def test_file_names_of_an_index_are_one_word_everywhere(filename: str) -> None:
+    with pytest.raises(ValueError, match="plain file name"):
+        SourceLock(dist="a", version="1", filename=filename, sha256="0" * 64, size=1, uploaded="")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rdo.common.files import sha256_file
-from rdo.packaging.inspection import Inspection, cached_inspection, inspect
+from rdo.packaging.inspection import Inspection, InspectionError, cached_inspection, inspect
 from rdo.upstream.metadata import read_metadata
 from rdo.upstream.models import Source
 
@@ -156,3 +156,19 @@ def test_results_are_kept_by_content_and_damage_is_mended(tmp_path: Path) -> Non
     kept.write_text("{")
     sdist(tmp_path, {"thing/__init__.py": ""})
     assert cached_inspection(tmp_path / "cache", source, metadata) == first
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"setup.py": "setup(scripts=['bin/a\\n%post'])"}, r"scripts: 'a\n%post' isn't the plain name"),
+        ({"setup.py": "setup(data_files=[('../../etc', ['x'])])", "x": ""}, "leads outside"),
+        ({"etc/x.conf": "[DEFAULT]\noutput_file = etc/%(id)\nnamespace = x\n"}, "isn't the plain path"),
+    ],
+)
+def test_names_that_no_package_can_have_are_refused(
+    tmp_path: Path, files: dict[str, str], words: str
+) -> None:
+    with pytest.raises(InspectionError) as caught:
+        seen(tmp_path, {"thing/__init__.py": "", **files})
+    assert words in caught.value.what

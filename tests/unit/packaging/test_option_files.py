@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from rdo.packaging import service
+from rdo.packaging.spec import generate
+from tests.unit.packaging.recorded_packages import inputs_of
 
 SCRIPT = Path(service.__file__).parent / "carried" / "option_files.py"
 
@@ -20,12 +23,14 @@ def main(args):
         import yaml
         return open(output, "w").write(yaml.safe_dump(dict(handler=main)))
     text = " ".join(["{kind}", *args[4:], sys.argv[0], str("thing" in sys.modules)])
+    if "choices" in source:
+        text = " ".join(set("sha1 sha256 sha512 md5 blake2b sha3_256 shake_128 sha224".split()))
     open(output, "w").write(text)
     sys.modules["other"] = sys
 """
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     for package, name, kind in (
         ("oslo_config", "main", "options"),
         ("oslo_policy", "generate_sample", "policy"),
@@ -42,10 +47,11 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "in.conf").write_text("[DEFAULT]\nnamespace = thing\nnamespace = lost\n")
     (folder / "bad.conf").write_text("[DEFAULT]\n")
     (folder / "command.conf").write_text("[DEFAULT]\n")
+    (folder / "choices.conf").write_text("[DEFAULT]\n")
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **variables},
         capture_output=True,
         text=True,
     )
@@ -72,3 +78,16 @@ def test_a_generator_that_fails_ends_it(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "b.conf could not be made from bad.conf" in done.stderr
     assert not (tmp_path / "a.conf").exists()
+
+
+def test_what_is_made_of_sets_is_the_same_each_time(tmp_path: Path) -> None:
+    """Ironic's choices of a hash are a set: its files differed from build to build."""
+    install = generate(inputs_of("keystone")).text.partition("\n%install\n")[2].partition("\n%check\n")[0]
+    before = install.partition("option_files")[0].partition("%{SOURCE")[0]
+    variables = dict(re.findall(r"^export (\w+)=(\S+)$", before, re.MULTILINE))
+    found = set()
+    for _ in range(4):
+        done = run(tmp_path, "choices.conf", "c.conf", **variables)
+        assert done.returncode == 0, done.stderr
+        found.add((tmp_path / "c.conf").read_text())
+    assert len(found) == 1

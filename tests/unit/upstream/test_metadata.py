@@ -302,3 +302,36 @@ def test_a_setup_py_that_is_nested_too_deeply_is_left_unread() -> None:
 def test_a_malformed_pyproject_is_said(tmp_path: Path, text: str) -> None:
     with pytest.raises(RdoError, match="list of strings"):
         read_metadata(make_sdist(tmp_path, "a", "1", {"pyproject.toml": text}))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"pyproject.toml": '[project.scripts]\n"x\\n%post\\ntouch /x" = "a:b"\n'}, "console scripts: "),
+        (
+            {"pyproject.toml": '[project.gui-scripts]\n"../x" = "a:b"\n'},
+            "'../x' isn't the plain name of a file",
+        ),
+        ({"PKG-INFO": pkg_info("a\u2028b", "1")}, "isn't the name of a project"),
+        ({"PKG-INFO": pkg_info("a", "1") + "x"}, None),
+        ({"PKG-INFO": "Metadata-Version: 2.2\nName: a\nVersion: 1x y\n\n"}, "'1x y' is no version"),
+        ({"PKG-INFO": pkg_info("a", "1", "Provides-Extra: b[c]")}, "isn't the name of an extra"),
+        (
+            {"a.egg-info/PKG-INFO": "", "a.egg-info/entry_points.txt": "[console_scripts]\na b = a:b\n"},
+            "'a b'",
+        ),
+    ],
+)
+def test_names_that_are_none_are_refused_with_the_source(
+    tmp_path: Path, files: dict[str, str], words: str | None
+) -> None:
+    source = make_sdist(tmp_path, "a", "1", {"PKG-INFO": pkg_info("a", "1"), **files})
+    if words is None:
+        assert read_metadata(source).name == "a"
+        return
+    with pytest.raises(MetadataError) as caught:
+        read_metadata(source)
+    text = caught.value.diagnostics()
+    assert text.startswith("a-1.tar.gz states what no package can have:")
+    assert words in text
+    assert all(one == "\n" or one.isprintable() for one in text)
