@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 
 from rdo.building.rpminfo import RpmInfo
+from rdo.common.text import visible
 from rdo.distribution.models import Platform
 
 _MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)'?")
@@ -26,6 +27,7 @@ _NETWORK = re.compile(
     re.MULTILINE,
 )
 _DENIED = re.compile(r"^.*(?:Permission denied|Read-only file system).*$", re.MULTILINE)
+_LINE = 300  # characters of a line of a log that are shown
 _BLOCKS = (
     "Failed build dependencies:",
     "Installed (but unpackaged) file(s) found:",
@@ -41,10 +43,16 @@ class Diagnosis:
 
 
 def diagnose(log: str, records: Sequence[RpmInfo], platform: Platform) -> Diagnosis:
-    """Find the decisive lines of a failed build's log.
+    """Find the decisive lines of a failed build's log. Its control characters are shown as text.
 
     :param records: packages that could have been build requirements
     """
+    found = _decisive(log, records, platform)
+    hint = None if found.hint is None else visible(found.hint, line=_LINE)
+    return Diagnosis(visible(found.reason, line=_LINE), hint)
+
+
+def _decisive(log: str, records: Sequence[RpmInfo], platform: Platform) -> Diagnosis:
     for pattern in (_BACKEND, _MODULE):
         if found := list(pattern.finditer(log)):
             module = found[-1][1].split(".")
@@ -54,7 +62,7 @@ def diagnose(log: str, records: Sequence[RpmInfo], platform: Platform) -> Diagno
             return Diagnosis(block)
     if match := _NETWORK.search(log):
         return Diagnosis(
-            f"It tried to use the network: {match[0].strip()[:300]}",
+            f"It tried to use the network: {match[0].strip()}",
             "Builds have no network; what it fetches must be a source or a build requirement.",
         )
     if "No space left on device" in log:
@@ -71,7 +79,7 @@ def diagnose(log: str, records: Sequence[RpmInfo], platform: Platform) -> Diagno
     denied = _DENIED.findall(log)
     if denied and all(line.startswith("error: Bad exit status") for line in errors):
         return Diagnosis(
-            "\n".join([denied[-1].strip()[:300], *dict.fromkeys(errors)]),
+            "\n".join([denied[-1].strip(), *dict.fromkeys(errors)]),
             "A build has no rights beyond its build folder, the buildroot and /tmp.",
         )
     if errors and all(line.startswith("error: Bad exit status") for line in errors):
@@ -89,7 +97,7 @@ def _words_before(lines: Sequence[str], last: str) -> list[str]:
         if line.startswith(("+ ", "Executing(")) or len(said) == 8:
             break
         if line:
-            said.insert(0, line[:300])
+            said.insert(0, line)
     return said
 
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdo.cli.output import write
+from rdo.common.text import visible
+
 if TYPE_CHECKING:
     from rdo.building.graph import BuildGraph
     from rdo.building.run import RunSummary
@@ -137,15 +140,14 @@ def _show_summary(summary: RunSummary, published: Published | None, wanted: bool
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts().items() if count)
     print(f"{len(summary.results)} packages for {summary.release} on {summary.platform}: {counts}")
     for result in summary.of("failed"):
-        print(f"\nFAILED {result.package}")
-        for line in (result.reason or "").splitlines():
-            print(f"  {line}")
+        write(f"\nFAILED {result.package}")
+        write(*(f"  {line}" for line in visible(result.reason or "").splitlines()))
         if result.hint:
-            print(f"  Hint: {result.hint}")
+            write(f"  Hint: {visible(result.hint)}")
         if result.log:
-            print(f"  Log: rdo log {result.package}")
+            write(f"  Log: rdo log {result.package}")
     for result in summary.of("blocked"):
-        print(f"{result.package}: {result.reason}")
+        write(f"{result.package}: {visible(result.reason or '')}")
     if published is not None:
         state = "published" if published.changed else "published already"
         print(f"Repository, {state}: {published.path}")

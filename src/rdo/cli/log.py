@@ -17,6 +17,9 @@ def log(
 ) -> None:
     """Show the log of a package's last build.
 
+    In a terminal, control characters are shown as text and lines are cut after 1000 characters. A file or a
+    pipe gets the log as it is.
+
     Examples: rdo log keystone; rdo log python-oslo-config --reason; less "$(rdo log nova --path)"
     """
     import shutil
@@ -25,13 +28,16 @@ def log(
     from rdo.building.finding import last_build, readable_log
     from rdo.building.state import State
     from rdo.building.store import open_store
+    from rdo.cli.output import write
     from rdo.common.errors import RdoError
     from rdo.common.paths import Paths
+    from rdo.common.text import visible
 
     paths = Paths.from_environment()
     build = last_build(State.open(paths), package)
     if reason:
-        print("\n".join(filter(None, (build.reason, build.hint))) or f"{build.package}: {build.status}")
+        lines = [line for line in (build.reason, build.hint) if line]
+        write(visible("\n".join(lines or [f"{build.package}: {build.status}"])))
         return
     if build.status == "blocked":
         first = build.blocked_by[0] if build.blocked_by else "?"
@@ -40,7 +46,12 @@ def log(
     if file is None:
         raise RdoError(f"There is no log of {build.package}: {build.reason or build.status}", hint=build.hint)
     if path:
-        print(file)
+        write(file)
         return
-    with file.open(errors="replace") as stream:
-        shutil.copyfileobj(stream, sys.stdout)
+    if sys.stdout.isatty():
+        with file.open(errors="replace") as text:
+            for line in text:
+                write(visible(line.rstrip("\n")))
+    else:
+        with file.open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)

@@ -133,15 +133,13 @@ def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         for row in rows:
             print(f"| {' | '.join(_cell(cell) for cell in row)} |")
         return
-    from rich.markup import escape
-
     from rdo.cli.show import OUT, table
 
     made = table(title, *columns)
     for column in made.columns:
         column.overflow = "fold"  # names are never cut
     for row in rows:
-        made.add_row(*(escape(cell) for cell in row))
+        made.add_row(*row)
     OUT.print(made)
 
 

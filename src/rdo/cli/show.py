@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.segment import Segment
 from rich.table import Table
 
 from rdo.common.progress import Progress, Task
+from rdo.common.text import escaped, plain, visible
 
-#: Tables are never cut to 80 columns when standard output is a file or a pipe.
-OUT = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160, highlight=False)
-ERR = Console(stderr=True, highlight=False)
+
+class VisibleConsole(Console):
+    """A console that shows control characters in texts as text; what it sends by itself moves and colours."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as any console does, and escape every piece of text of it."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escaped(segment.text), segment.style)
+
+
+#: Tables are never cut to 80 columns when standard output is a file or a pipe. No text is taken for markup.
+OUT = VisibleConsole(
+    soft_wrap=True, width=None if sys.stdout.isatty() else 160, highlight=False, markup=False
+)
+ERR = VisibleConsole(stderr=True, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:
@@ -52,7 +67,7 @@ class _LiveTask:
         self._bars.advance(self._identity, steps)
 
     def describe(self, text: str) -> None:
-        self._bars.update(self._identity, description=f"{self._title} [dim]{text}")
+        self._bars.update(self._identity, description=f"{escape(self._title)} [dim]{escape(plain(text))}")
 
 
 class LiveProgress:
@@ -64,7 +79,7 @@ class LiveProgress:
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Task]:
         """Show a bar for as long as the task lasts."""
-        identity = self._bars.add_task(title, total=total)
+        identity = self._bars.add_task(escape(title), total=total)
         try:
             yield _LiveTask(self._bars, identity, title)
         finally:
@@ -72,7 +87,7 @@ class LiveProgress:
 
     def message(self, text: str) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(text, markup=False)
+        self._bars.console.print(visible(text))
 
 
 class _LineTask:
@@ -86,7 +101,7 @@ class _LineTask:
         self._done += steps
         if self._total and self._done * 10 // self._total > self._shown:
             self._shown = self._done * 10 // self._total
-            ERR.print(f"{self._title}: {self._done}/{self._total}", markup=False)
+            ERR.print(f"{self._title}: {self._done}/{self._total}")
 
     def describe(self, text: str) -> None:
         pass
@@ -98,12 +113,12 @@ class LineProgress:
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Task]:
         """Say when the task starts, and every tenth of it."""
-        ERR.print(title, markup=False)
+        ERR.print(title)
         yield _LineTask(title, total)
 
     def message(self, text: str) -> None:
         """Print a line."""
-        ERR.print(text, markup=False)
+        ERR.print(visible(text))
 
 
 @contextmanager

@@ -73,3 +73,21 @@ def test_decisive_lines(log: str, reason: str, hint: str | None) -> None:
 
 def test_hint_says_nothing_about_modules_that_nobody_has() -> None:
     assert diagnose("ModuleNotFoundError: No module named 'nope'\n", RECORDS, PLATFORM).hint is None
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "x\n\x1b[2J{}\nerror: Bad exit status from /var/tmp/x (%build)\n",
+        "ValueError: \x1b[31m{}\n",
+        "x.c:1: fatal error: \x1b[2J{}.h: No such file or directory\n",
+        "Failed build dependencies:\n\t\x1b]0;t\x07{}\n",
+        "\x1b[2J{}: Permission denied\nerror: Bad exit status from /var/tmp/x (%build)\n",
+        "{}\x1b[2J",
+    ],
+)
+def test_what_a_build_prints_is_shown_as_text_and_cut(log: str) -> None:
+    found = diagnose(log.format("y" * 12_000), [], PLATFORM)
+    assert all(one == "\n" or one.isprintable() for one in found.reason)
+    assert "y" * 100 in found.reason
+    assert max(len(line) for line in found.reason.splitlines()) < 350
