@@ -26,10 +26,22 @@ from rdo.common.paths import Paths
 from rdo.common.progress import SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform
+from tests.flows.flow import ALL_ROOMS, CORE_SERVICES, Flow
 from tests.installation import CHECKOUT, Installation, eventually, shared_cache
 
 # With an empty cache, all seven services are built first.
 pytestmark = pytest.mark.timeout(7200)
+
+FLOWS = (
+    Flow(
+        "by-hand",
+        "test_by_hand",
+        rooms=ALL_ROOMS,
+        services=CORE_SERVICES,
+        documents=("docs/operators/by-hand.md",),
+        minutes=14,
+    ),
+)
 
 GUIDE = CHECKOUT / "docs/operators/by-hand.md"
 HOST, SERIES, PLATFORM = "byhand", "2026.1", "debian13"

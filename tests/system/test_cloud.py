@@ -19,11 +19,25 @@ import pytest
 from rdo.cloud.testhosts.network import Network
 from rdo.cloud.testhosts.processes import ProcessIdentity
 from rdo.common.paths import Paths
+from tests.flows.flow import ALL_ROOMS, CORE_SERVICES, Flow
 from tests.installation import Installation, Running, eventually, shared_cache
 from tests.system.clouds import KnownCloud, changed_steps
 
 # On a machine with an empty cache all packages of the seven services are built first.
 pytestmark = pytest.mark.timeout(3600)
+
+FLOWS = (
+    Flow("cloud", "test_cloud", rooms=ALL_ROOMS, services=CORE_SERVICES, marks="not long", minutes=20),
+    Flow(
+        "cloud-long",
+        "test_cloud",
+        rooms=ALL_ROOMS,
+        services=(*CORE_SERVICES, "tempest"),
+        marks="long",
+        minutes=25,
+        likelihood=0.5,
+    ),
+)
 
 NAME, SECOND = "cloud", "cloud2"
 _DONE = re.compile(r"^cloud: (?P<title>.+) \(\d+\.\d s\)$", re.MULTILINE)

@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.flow import ALL_ROOMS, CORE_SERVICES, Flow
 from tests.installation import Installation, shared_cache
 from tests.system.clouds import KnownCloud
 
 # It boots two clouds; the paths that differ from those of a small Ceph are few.
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.long]
+
+FLOWS = (
+    Flow(
+        "existing-ceph",
+        "test_existing_ceph",
+        rooms=ALL_ROOMS,
+        services=CORE_SERVICES,
+        minutes=25,
+        likelihood=0.5,
+    ),
+)
 
 STORE = "store"
 _POOLS = {"images": "prod-images", "volumes": "prod-volumes", "disks": "prod-vms"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.flow import ALL_ROOMS, Flow
 from tests.installation import Installation, eventually, shared_cache
 from tests.system.clouds import KnownCloud, changed_steps
 
@@ -15,6 +16,25 @@ pytestmark = pytest.mark.timeout(3600)
 
 NAME = "further"
 SERVICES = ("swift", "barbican", "ironic", "heat")
+FLOWS = (
+    Flow(
+        "further-services",
+        "test_further_services",
+        rooms=ALL_ROOMS,
+        services=("keystone", *SERVICES),
+        marks="not long",
+        minutes=10,
+    ),
+    Flow(
+        "further-services-long",
+        "test_further_services",
+        rooms=ALL_ROOMS,
+        services=("keystone", *SERVICES),
+        marks="long",
+        minutes=8,
+        likelihood=0.5,
+    ),
+)
 _CLIENT = "openstack --os-cloud rdo"
 _KEEP = f"""
 set -e

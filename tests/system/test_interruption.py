@@ -11,9 +11,20 @@ from typing import Any
 import pytest
 
 from rdo.building.cleanup import abandoned
+from tests.flows.flow import FACTORY_ROOMS, Flow
 from tests.installation import EndedEarlyError, Installation, Process, Running, users_of, wait_for_end
 
 pytestmark = pytest.mark.timeout(1800)
+
+FLOWS = (
+    Flow(
+        "interruption",
+        "test_interruption",
+        # `rdo repo` can also try packages on a host, which this flow doesn't
+        rooms=(*FACTORY_ROOMS, "cloud/trial.py", "cli"),
+        minutes=4,
+    ),
+)
 
 ASKED = "oslo.serialization"
 BUILD = ("build", ASKED, "oslo.context", "--release", "2026.1", "--jobs", "2")

@@ -20,10 +20,15 @@ from rdo.cloud.testhosts import cgroups
 from rdo.cloud.testhosts.network import Network
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
+from tests.flows.flow import ALL_ROOMS, Flow
 from tests.installation import CHECKOUT, Installation, command_line, users_of
 
 # A first run on a machine with an empty cache makes base roots and fetches everything.
 pytestmark = pytest.mark.timeout(3600)
+
+FLOWS = (
+    Flow("quickstart", "test_quickstart", rooms=ALL_ROOMS, services=("keystone",), minutes=12, always=True),
+)
 
 HOST = "keystone"
 SITE = "/usr/lib/python3.13/site-packages"

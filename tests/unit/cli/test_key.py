@@ -22,6 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.slow
 def test_from_no_key_to_an_exported_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, home: Path
 ) -> None:

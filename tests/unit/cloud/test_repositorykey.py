@@ -17,6 +17,9 @@ from rdo.common.errors import InputError
 from rdo.common.paths import Paths
 from rdo.repository import keys
 
+# each test makes an RSA key, which takes seconds
+pytestmark = pytest.mark.slow
+
 PLACE = "debian13-2026.1/current/RPM-GPG-KEY-rdo"
 
 

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 def start(folder: Path, seconds: float) -> subprocess.Popen[bytes]:
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    here = Path(__file__).parents[3]
+    here = Path(__file__).parents[2]
     return subprocess.Popen(
         [sys.executable, str(script), str(folder), str(seconds)],
         env={**os.environ, "PYTHONPATH": str(here)},

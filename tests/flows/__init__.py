@@ -1,0 +1,1 @@
+"""System flows: what each stands on, and which of them a change makes stale."""
