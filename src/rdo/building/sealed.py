@@ -8,21 +8,33 @@ leaves neither processes nor mounts, only a folder of symbolic links that :mod:`
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-import selectors
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import Literal
 
-from rdo.common.errors import RdoError
+from rdo.building.enforcement import Enforcer, enforcer
+from rdo.building.limits import Limits, SandboxError, SealedResult
+from rdo.building.owner import owner_mark, start_time
+from rdo.building.supervision import Chain, supervise
 from rdo.common.paths import Paths
+
+__all__ = [
+    "Bind",
+    "Limits",
+    "Sandbox",
+    "SandboxError",
+    "SealedResult",
+    "missing_tools",
+    "owner_mark",
+    "probe",
+    "scratch_folder",
+    "start_time",
+]
 
 BUILD_USER = "mockbuild"
 BUILD_HOME = "/builddir"
@@ -34,27 +46,47 @@ _TOOLS = ("setpriv", "prlimit", "unshare", "mount", "bwrap")
 _HOST_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _counter = itertools.count()
 
-# Runs outside all namespaces. The user id is made from this process's own id, so no two sandboxes share one:
-# the limit on the number of processes counts per user id, and a fork bomb must fail alone.
+# Runs outside all namespaces, in the groups that limit it. Standard error becomes the channel of the verdict,
+# number 9, which programs inside never get. The user id is made from this process's own id, so no two
+# sandboxes share one: the limit on processes may count by user id, and must meet one of them alone.
 _OUTER = r"""
-[ "$PPID" = "$1" ] || { echo "its owner is gone"; echo "sandbox: set-up failed"; exit 125; }
+exec 9>&2 2>&1
+[ "$PPID" = "$1" ] || { echo "its owner is gone"; exit 125; }
 shift
 umask 022
+IFS='
+'
+for group in $LIMIT_GROUPS; do echo $$ >"$group/cgroup.procs" || exit 125; done
+unset IFS
+echo 500 >/proc/self/oom_score_adj
 exec unshare --mount --pid --fork --kill-child --propagation private --mount-proc -- \
     sh -ec "$INNER" sealed $((200000 + $$)) "$@"
 """
 
 # Runs as PID 1 of the private namespaces. Arguments: uid, work folder, tmpfs options, lowerdir, "keep" where
 # the upper layer is a folder on disk that stays, the places that bwrap mounts on (one a line; folders end
-# with a slash), then bwrap's.
+# with a slash), then the command.
 #
 # This is the machine's root, and what lies below m/r comes out of packages. Nothing here follows a path
 # through it: a link in it (`etc/passwd`, `run`) may lead anywhere on the machine. bwrap follows such links
 # when it makes mount points, so these are made before, in the upper layer, which hides what is below.
+#
+# Preparations, command and collection have a sandbox each, over the same files. So nothing that the command
+# started is alive when its results are collected, and only this shell tells the three apart. As nothing
+# inside is alive between two of them, it can look for certain whether a mount point became a link.
 _INNER = r"""
 uid=$1 work=$2 size=$3 lower=$4 keep=$5 points=$6
 shift 6
-trap 'echo "sandbox: set-up failed" >&2; exit 125' EXIT
+look_for_links() {
+    printf '%s\n' "$points" | while IFS= read -r point; do
+        place=m/r rest=${point#/}
+        while [ -n "$rest" ]; do
+            place=$place/${rest%%/*}
+            [ ! -L "$place" ] || { echo "the mount point $point was replaced by a link"; exit 125; }
+            case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+        done
+    done
+}
 cd "$work"
 mount -t tmpfs -o "$size,mode=755" tmpfs m
 if [ -n "$keep" ]; then
@@ -70,7 +102,18 @@ else
     done
     mount -t overlay -o "lowerdir=$lower,upperdir=m/u,workdir=m/w,volatile" overlay m/r
 fi
-exec bwrap --bind "$work/m/r" / --proc /proc --dev /dev --bind "$work/m/s" /dev/shm "$@"
+if [ -n "$BEFORE" ]; then
+    bwrap --args 8 -- /bin/sh -c "$BEFORE" before 8<arguments 9>&- </dev/null
+    look_for_links
+fi
+echo prepared >&9
+status=0
+bwrap --args 8 --json-status-fd 9 -- /bin/sh -c 'exec "$@"' command "$@" 8<arguments || status=$?
+if [ -n "$AFTER" ]; then
+    look_for_links
+    bwrap --args 8 -- /bin/sh -c 'status=$1; eval "$2"' after "$status" "$AFTER" 8<arguments 9>&- </dev/null
+fi
+echo collected >&9
 """
 
 # Runs inside before the preparations: the build user is known by the owner of its home.
@@ -80,21 +123,6 @@ if [ -d /etc ]; then
     echo "mockbuild:x:$uid:$uid::/builddir:/bin/bash" >>/etc/passwd || exit
     echo "mockbuild:x:$uid:" >>/etc/group || exit
 fi
-"""
-
-# Runs as root inside; $1 is a script of preparations, $2 one for afterwards, the rest is the command.
-_WRAPPER = r"""
-before=$1 after=$2
-shift 2
-trap 'echo "sandbox: set-up failed"; exit 125' EXIT
-if [ -n "$before" ]; then eval "$before" || exit; fi
-trap - EXIT
-"$@"
-status=$?
-trap 'echo "sandbox: results were lost"; exit 125' EXIT
-if [ -n "$after" ]; then eval "$after" || exit; fi
-trap - EXIT
-exit $status
 """
 
 # What root inside may do. It runs programs of the root, which a package that was built before may have put
@@ -127,14 +155,6 @@ _DROP = (
 )
 
 
-class SandboxError(RdoError):
-    """The sandbox or the machine failed, not the command in it.
-
-    A mount failed, a program is missing, preparations inside failed, results could not be copied out, or the
-    kernel ran out of memory.
-    """
-
-
 @dataclass(frozen=True)
 class Bind:
     """A host path that is visible inside, read-only unless ``writable``."""
@@ -142,38 +162,6 @@ class Bind:
     source: Path
     target: str
     writable: bool = False
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one command may use. Sizes are bytes; ``space`` covers everything it writes."""
-
-    space: int = 6 << 30
-    inodes: int = 1_000_000
-    processes: int = 4096
-    file_size: int = 4 << 30
-    log: int = 64 << 20
-    timeout: float = 900.0
-
-
-@dataclass(frozen=True)
-class SealedResult:
-    """How a command ended. ``status`` is its exit status; 128 + n where signal n ended it.
-
-    ``tail`` is the end of what it wrote (both streams together, at most 64 KiB). ``flooded`` says that it was
-    stopped since its output passed the limit.
-    """
-
-    status: int
-    seconds: float
-    timed_out: bool
-    flooded: bool
-    tail: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether the command ended by itself with exit status 0."""
-        return self.status == 0 and not self.timed_out and not self.flooded
 
 
 def missing_tools() -> list[str]:
@@ -190,20 +178,6 @@ def probe(paths: Paths) -> str | None:
     except (SandboxError, OSError) as error:
         return str(error)
     return None if result.ok else result.tail.strip() or f"exit {result.status}"
-
-
-def start_time(pid: int) -> int | None:
-    """Return the kernel's start time of a process in clock ticks since boot, None where there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(stat.rpartition(")")[2].split()[19])
-
-
-def owner_mark() -> str:
-    """Return ``PID-STARTTIME`` of this process: the name under which its temporary things lie."""
-    return f"{os.getpid()}-{start_time(os.getpid())}"
 
 
 def scratch_folder(paths: Paths) -> Path:
@@ -255,15 +229,24 @@ class Sandbox:
         limits = limits or Limits()
         if keep is None:
             before = _ACCOUNT + before
-        inside = ["/bin/sh", "-c", _WRAPPER, "sealed", before, after]
-        inside += [*(_DROP if user == "build" else ()), *command]
-        with self._work() as work:
+        elif before or after:
+            raise SandboxError("A sandbox whose changes are kept has no preparations and collects nothing.")
+        points = "\n".join(_mount_points(binds))
+        with self._work() as work, closing(enforcer(limits)) as enforced:
             if keep is not None:
                 (keep / "root").mkdir(parents=True, exist_ok=True)
                 (keep / "work").mkdir(exist_ok=True)
                 (work / "k").symlink_to(keep.resolve())
-            arguments = self._command(work, inside, binds, env or {}, cwd, limits, network, keep is not None)
-            return _supervise(arguments, log, limits, input)
+            words = _sandbox(work, binds, env or {}, cwd, network)
+            (work / "arguments").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in words))
+            inside = [*(_DROP if user == "build" else ()), *command]
+            chain = Chain(
+                [*self._command(work, limits, enforced, keep is not None), points, *inside],
+                _outside(enforced, before, after),
+                work / "m",
+                [*([] if keep is None else [keep]), *(bind.source for bind in binds if bind.writable)],
+            )
+            return supervise(chain, enforced, limits, log=log, input=input)
 
     @contextmanager
     def _work(self) -> Iterator[Path]:
@@ -276,31 +259,42 @@ class Sandbox:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _command(
-        self,
-        work: Path,
-        inside: Sequence[str],
-        binds: Sequence[Bind],
-        env: Mapping[str, str],
-        cwd: str,
-        limits: Limits,
-        network: bool,
-        keep: bool,
-    ) -> list[str]:
+    def _command(self, work: Path, limits: Limits, enforced: Enforcer, keep: bool) -> list[str]:
         lower = ":".join(_short(number) for number in range(len(self.layers)))
-        size = f"size={limits.space},nr_inodes={limits.inodes}"
-        command = ["setpriv", "--pdeathsig=KILL", "--", "prlimit", f"--nproc={limits.processes}", "--core=0"]
-        command += [f"--fsize={limits.file_size}", "--", "sh", "-c", _OUTER, "sealed", str(os.getpid())]
-        command += [str(work), size, lower, "keep" if keep else "", "\n".join(_mount_points(binds))]
-        for bind in binds:
-            command += ["--bind" if bind.writable else "--ro-bind", str(bind.source.absolute()), bind.target]
-        command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "buildhost"]
-        command += [] if network else ["--unshare-net"]
-        command += ["--die-with-parent", "--new-session", "--clearenv", "--chdir", cwd]
-        command += ["--cap-drop", "ALL", *(word for name in _CAPABILITIES for word in ("--cap-add", name))]
-        for name, value in {**_environment(), **env}.items():
-            command += ["--setenv", name, value]
-        return [*command, "--", *inside]
+        size = f"size={limits.files},nr_inodes={limits.inodes}"
+        command = ["setpriv", "--pdeathsig=KILL", "--", "prlimit", "--core=0", f"--fsize={limits.file_size}"]
+        command += [f"--nproc={limits.processes}"] if enforced.rlimit else []
+        command += ["--", "sh", "-c", _OUTER, "sealed", str(os.getpid())]
+        return [*command, str(work), size, lower, "keep" if keep else ""]
+
+
+def _sandbox(work: Path, binds: Sequence[Bind], env: Mapping[str, str], cwd: str, network: bool) -> list[str]:
+    """Return bwrap's options."""
+    words = ["--bind", f"{work}/m/r", "/", "--proc", "/proc", "--dev", "/dev"]
+    words += ["--bind", f"{work}/m/s", "/dev/shm"]
+    for bind in binds:
+        words += ["--bind" if bind.writable else "--ro-bind", str(bind.source.absolute()), bind.target]
+    words += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "buildhost"]
+    words += [] if network else ["--unshare-net"]
+    words += ["--die-with-parent", "--new-session", "--clearenv", "--chdir", cwd]
+    words += ["--cap-drop", "ALL", *(word for name in _CAPABILITIES for word in ("--cap-add", name))]
+    for name, value in {**_environment(), **env}.items():
+        words += ["--setenv", name, value]
+    return words
+
+
+def _outside(enforced: Enforcer, before: str, after: str) -> dict[str, str]:
+    """Return the environment of the programs around the sandbox."""
+    return {
+        "PATH": _HOST_PATH,
+        "LANG": "C.UTF-8",
+        # newer versions of mount(8) hand options over in pieces of 256 bytes at most
+        "LIBMOUNT_FORCE_MOUNT2": "always",
+        "LIMIT_GROUPS": "\n".join(map(str, enforced.groups)),
+        "INNER": _INNER,
+        "BEFORE": before,
+        "AFTER": after,
+    }
 
 
 def _mount_points(binds: Sequence[Bind]) -> list[str]:
@@ -331,109 +325,3 @@ def _environment() -> dict[str, str]:
 def _short(number: int) -> str:
     # One page of mount options holds 480 names of two or three characters; "m" alone is the mount point.
     return f"{number:x}"
-
-
-def _supervise(command: Sequence[str], log: Path | None, limits: Limits, input: bytes | None) -> SealedResult:
-    # LIBMOUNT_FORCE_MOUNT2: newer versions of mount(8) hand options over in pieces of 256 bytes at most.
-    env = {"PATH": _HOST_PATH, "LANG": "C.UTF-8", "LIBMOUNT_FORCE_MOUNT2": "always", "INNER": _INNER}
-    began, victims = time.monotonic(), _out_of_memory()
-    try:
-        process = subprocess.Popen(
-            list(command),
-            env=env,
-            cwd="/",
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise SandboxError(
-            f"{error.filename} is not installed.", hint="`rdo doctor` says what to install."
-        ) from error
-    try:
-        if input is not None and process.stdin is not None:
-            # A chain that died at once says why in its output; the broken pipe says nothing.
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(input)
-                process.stdin.close()
-        assert process.stdout is not None
-        with process.stdout as stream:
-            if log is None:
-                timed_out, flooded, tail = _drain(process, stream, None, limits, began)
-            else:
-                log.parent.mkdir(parents=True, exist_ok=True)
-                with log.open("wb") as sink:
-                    timed_out, flooded, tail = _drain(process, stream, sink, limits, began)
-        status = process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    text = tail.decode(errors="replace")
-    last = text.rstrip().rpartition("\n")[2]
-    if status == 125 and last == "sandbox: set-up failed":
-        raise SandboxError(f"A sandbox can't be set up here: {text.strip()[-2000:]}")
-    if status == 125 and last == "sandbox: results were lost":
-        raise SandboxError(f"What was made in a sandbox can't be copied out: {text.strip()[-2000:]}")
-    if status == 1 and last.startswith("bwrap: "):
-        raise SandboxError(f"A sandbox can't be set up here: {last}")
-    if status != 0 and not timed_out and not flooded and _out_of_memory() > victims:
-        raise SandboxError(
-            "The machine ran out of memory, and the kernel ended processes, while this ran.",
-            hint="Run it again with fewer --jobs, or on a machine with more memory.",
-        )
-    return SealedResult(
-        status=128 - status if status < 0 else status,
-        seconds=time.monotonic() - began,
-        timed_out=timed_out,
-        flooded=flooded,
-        tail=text,
-    )
-
-
-def _out_of_memory() -> int:
-    """Return how many processes the kernel has ended for want of memory; 0 where it doesn't say."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0
-
-
-def _drain(
-    process: subprocess.Popen[bytes], stream: IO[bytes], sink: IO[bytes] | None, limits: Limits, began: float
-) -> tuple[bool, bool, bytes]:
-    """Copy the output until its end; kill at the time limit and at the output limit.
-
-    Killing ``unshare`` kills PID 1 of the namespace and so everything in it; the end of the stream then says
-    that all of them are gone.
-    """
-    keep, tail, written = 64 << 10, bytearray(), 0
-    timed_out = flooded = False
-    deadline = began + limits.timeout
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while True:
-            left = deadline - time.monotonic()
-            if not selector.select(max(left, 0)) and not (timed_out or flooded):
-                timed_out = True
-                process.kill()
-                deadline = time.monotonic() + 30
-                continue
-            if (timed_out or flooded) and time.monotonic() > deadline:
-                raise SandboxError("A sandbox did not die within 30 seconds of being killed.")
-            block = os.read(stream.fileno(), 1 << 16)
-            if not block:
-                return timed_out, flooded, bytes(tail[-keep:])
-            tail += block
-            if len(tail) > 4 * keep:
-                del tail[:-keep]
-            if written < limits.log:
-                written += len(block)
-                if sink is not None:
-                    sink.write(block)
-            elif not flooded and not timed_out:
-                flooded = True
-                process.kill()
-                deadline = time.monotonic() + 30
