@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from rdo.building import enforcement
+from rdo.building.cgroups import leftover_groups
 from rdo.building.cleanup import clean_up
 from rdo.building.roots import Root, ensure_base
 from rdo.building.sealed import Bind, Limits, Sandbox, SandboxError, probe, scratch_folder
@@ -201,16 +205,109 @@ def test_flood_of_output_is_cut_off(sandbox: Sandbox, tmp_path: Path) -> None:
     log = tmp_path / "log"
     result = sandbox.run(["yes"], limits=Limits(log=1 << 20), log=log)
     assert result.flooded
+    assert result.limit == "It wrote more than 1 MiB of log and was killed."
     assert log.stat().st_size < 2 << 20
+    assert log.read_text().endswith(f"\nsandbox: {result.limit}\n")
 
 
-def test_disk_and_process_limits_end_only_the_build(sandbox: Sandbox) -> None:
-    full = sandbox.run(["sh", "-c", "head -c 50M /dev/zero >/tmp/x"], limits=Limits(space=20 << 20))
-    assert "No space left" in full.tail
-    bomb = "import os, time\nfor _ in range(100): os.fork() or time.sleep(3)"
-    result = sandbox.run(["python3", "-c", bomb], limits=Limits(processes=20, timeout=20))
-    assert "BlockingIOError" in result.tail
+SMALL = Limits(memory=128 << 20, processes=40, timeout=30)
+BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+HOG = "x = []\nwhile True: x.append(bytearray(b'x' * (1 << 22)))"
+ASLEEP = (
+    "import os, time\nwhile True:\n    try: os.fork() or time.sleep(60)\n    except OSError: time.sleep(1)"
+)
+
+
+@pytest.fixture(params=["here", "watcher"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have limits enforced in this machine's way, and in that of a machine without control groups."""
+    if request.param == "watcher":
+        monkeypatch.setattr(enforcement, "kind", lambda: "watcher")
+    return str(request.param)
+
+
+@pytest.mark.parametrize(
+    ("program", "limit"),
+    [
+        (BOMB, "It reached its limit of 40 processes and was killed."),
+        (ASLEEP, "It reached its limit of 40 processes and was killed."),
+        (HOG, "It reached its limit of 128 MiB of memory, its files included, and was killed."),
+        (f"import os\nos.fork()\nos.setsid()\n{HOG}", "It reached its limit of 128 MiB of memory"),
+    ],
+    ids=["forks without end", "forks that sleep", "memory", "memory of a daemon"],
+)
+@pytest.mark.parametrize("user", ["build", "root"])
+def test_machine_is_protected(
+    sandbox: Sandbox, way: str, program: str, limit: str, user: Literal["build", "root"]
+) -> None:
+    began = time.monotonic()
+    result = sandbox.run(["python3", "-c", program], user=user, limits=SMALL)
+    assert result.limit is not None and result.limit.startswith(limit)
+    assert result.tail.endswith(f"sandbox: {result.limit}\n")
+    assert not result.ok and not result.timed_out
+    assert time.monotonic() - began < 15
+    assert not groups_of(sandbox.scratch)
+    assert sandbox.run(["true"], limits=SMALL).ok
+
+
+def test_neighbours_go_on(sandbox: Sandbox, way: str) -> None:
+    """The machine's own count of processes ended for want of memory says nothing of a neighbour's build."""
+    with ThreadPoolExecutor() as pool:
+        neighbour = pool.submit(sandbox.run, ["sh", "-c", "sleep 3; exit 7"])
+        for program in (HOG, BOMB):
+            assert sandbox.run(["python3", "-c", program], limits=SMALL).limit is not None
+        assert neighbour.result().status == 7
+
+
+def test_files_in_memory_count(sandbox: Sandbox, way: str) -> None:
+    hold = "x = bytearray(80 << 20); import time; time.sleep(20)"
+    script = f"head -c 90M /dev/zero >/tmp/x; python3 -c '{hold}'"
+    result = sandbox.run(["sh", "-c", script], limits=SMALL)
+    assert result.limit is not None and "of memory, its files included" in result.limit
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
+def test_disk_limit_ends_the_build_that_goes_on_all_the_same(sandbox: Sandbox, place: str) -> None:
+    began = time.monotonic()
+    result = sandbox.run(
+        ["sh", "-c", f"head -c 50M /dev/zero >{place}/x; sleep 60"], limits=Limits(space=20 << 20)
+    )
+    assert result.limit == "It filled its space of 20 MiB (No space left on device) and was killed."
+    assert "No space left on device" in result.tail
+    assert time.monotonic() - began < 15
     assert sandbox.run(["true"]).ok
+
+
+def test_inodes_are_limited(sandbox: Sandbox) -> None:
+    script = "cd /tmp; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); (: >$i) 2>/dev/null; done; sleep 60"
+    result = sandbox.run(["sh", "-c", script], limits=Limits(inodes=2000, timeout=50))
+    assert result.limit == "It filled its space of 2000 files (No space left on device) and was killed."
+
+
+def test_what_is_written_to_the_machine_s_disk_is_limited(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = "head -c 30M /dev/zero >/out/x; sleep 60"
+    result = sandbox.run(
+        ["sh", "-c", script],
+        user="root",
+        binds=[Bind(tmp_path, "/out", writable=True)],
+        limits=Limits(disk=20 << 20, timeout=50),
+    )
+    assert result.limit == "It wrote more than 20 MiB to the disk and was killed."
+
+
+def test_large_input_is_written_while_output_is_read(sandbox: Sandbox) -> None:
+    """All input was written before any output was read: more than a pipe holds of each, and both waited."""
+    result = sandbox.run(["cat"], input=b"x" * (1 << 20) + b"end", limits=Limits(timeout=20))
+    assert result.ok and result.tail.endswith("xend")
+
+
+def test_time_limit_covers_input_that_nobody_reads(sandbox: Sandbox) -> None:
+    result = sandbox.run(["sleep", "60"], input=b"x" * (1 << 20), limits=Limits(timeout=1))
+    assert result.timed_out
+
+
+def test_input_may_be_left_unread(sandbox: Sandbox) -> None:
+    assert sandbox.run(["true"], input=b"x" * (1 << 20), limits=Limits(timeout=20)).ok
 
 
 def test_status_and_log(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -227,6 +324,61 @@ def test_set_up_that_fails_is_no_failed_command(paths: Paths, root: Root, tmp_pa
     with pytest.raises(SandboxError, match="bwrap"):
         root.sandbox(paths).run(["true"], binds=[Bind(tmp_path / "absent", "/x")])
     assert root.sandbox(paths).run(["sh", "-c", "exit 125"]).status == 125
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("sandbox: set-up failed", 125),
+        ("sandbox: results were lost", 125),
+        ("bwrap: no", 1),
+        ("prepared", 125),
+        ("status 0", 3),
+        ("sandbox: It reached its limit of 1 processes and was killed.", 137),
+    ],
+)
+@pytest.mark.parametrize("user", ["build", "root"])
+def test_verdict_is_not_the_command_s_to_give(
+    sandbox: Sandbox, words: str, status: int, user: Literal["build", "root"]
+) -> None:
+    """What a command writes, to any place that it has, doesn't make it a failure of the machine."""
+    script = f"for out in /proc/*/fd/*; do [ -p $out ] && echo '{words}' >$out; done; echo '{words}'"
+    result = sandbox.run(
+        ["bash", "-c", f"{script}; exit {status}"], user=user, after="true", limits=Limits(timeout=20)
+    )
+    assert (result.status, result.limit, result.ok) == (status, None, False)
+    assert words in result.tail
+
+
+def test_nothing_of_the_command_is_alive_when_results_are_collected(sandbox: Sandbox) -> None:
+    result = sandbox.run(
+        ["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo 1 >/builddir/x; exit 4"],
+        after="cat /builddir/x; grep -lx sleep /proc/[0-9]*/comm; echo status $status",
+    )
+    assert result.tail == "1\nstatus 4\n"
+    assert result.status == 4
+
+
+def test_collection_that_fails_is_the_machine_s_failure(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxError, match=r"can't be copied out(.|\n)*no such luck"):
+        sandbox.run(["true"], after="echo no such luck; false")
+    with pytest.raises(SandboxError, match=r"can't be set up(.|\n)*no such luck"):
+        sandbox.run(["true"], before="echo no such luck; false")
+
+
+def test_mount_point_that_root_inside_makes_a_link(root: Root, paths: Paths, tmp_path: Path) -> None:
+    """The next sandbox over the same files would follow it as the machine's root."""
+    program = tmp_path / "layer/usr/bin/find"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\nmv /data /was; ln -s {tmp_path}/outside /data\n")
+    program.chmod(0o755)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "bound").mkdir()
+    layered = Sandbox([tmp_path / "layer", *(layer.path for layer in root.layers)], scratch_folder(paths))
+    binds = [Bind(tmp_path / "bound", "/data/deep/x"), Bind(tmp_path / "bound", "/run/y")]
+    with pytest.raises(SandboxError, match=r"the mount point /data/deep/x/ was replaced by a link"):
+        layered.run(["true"], before="find", binds=binds)
+    assert not list((tmp_path / "outside").iterdir())
 
 
 def test_probe_says_that_sandboxes_work_here(paths: Paths) -> None:
@@ -246,9 +398,18 @@ def test_kill_9_of_the_tool_leaves_nothing(root: Root, paths: Paths) -> None:
     wait_for(lambda: not processes("1234.7") and not processes(str(scratch_folder(paths)), program=""))
     # Others' mounts come and go: tests of hosts run at the same time.
     assert str(paths.cache) not in Path("/proc/self/mountinfo").read_text()
-    left = list(scratch_folder(paths).iterdir())
-    assert [f"removed {folder}" for folder in left] == clean_up(paths)
+    left = [f"removed {folder}" for folder in scratch_folder(paths).iterdir()]
+    groups = [f"removed the control group {group}" for group in groups_of(scratch_folder(paths))]
+    assert len(left) == 1
+    assert len(groups) == (3 if enforcement.kind() == "cgroup v1" else 0)
+    assert sorted([*groups, *left]) == sorted(clean_up(paths))
     assert not list(scratch_folder(paths).iterdir())
+    assert not groups_of(scratch_folder(paths))
+
+
+def groups_of(scratch: Path) -> list[Path]:
+    """Return the control groups that an installation has at the moment."""
+    return [group for group, _ in leftover_groups(scratch)]
 
 
 def processes(word: str, program: str = "sleep") -> list[int]:

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from rdo.building.limits import Limits, size
 from rdo.building.owner import owner_mark
+from rdo.common.files import sha256_bytes
 
 _NEEDED, _WISHED = ("pids", "memory"), "cpu"
 _SLACK = 4 << 20  # the kernel charges memory ahead, in batches for each processor
 _PATIENCE = 5.0  # seconds that killed processes may take to leave their group
 
-_NAME = re.compile(r"^rdo-(\d+)-(\d+-\d+)-\d+$")
+_NAME = re.compile(r"^rdo-([0-9a-f]+)-(\d+)-(\d+-\d+)-\d+$")
 
 
 class CgroupV1:
@@ -183,20 +184,23 @@ def unified_mount() -> Path | None:
     return None
 
 
-def group_name(number: int) -> str:
-    """Return the name of a group: it has this process's mark, which counts within one PID namespace only."""
-    return f"rdo-{_pid_namespace()}-{owner_mark()}-{number}"
+def group_name(scratch: Path, number: int) -> str:
+    """Return the name of a group: it has this process's mark, which counts within one PID namespace only.
+
+    :param scratch: the installation's folder of sandboxes, for which a hash stands in the name
+    """
+    return f"rdo-{_hash(scratch)}-{_pid_namespace()}-{owner_mark()}-{number}"
 
 
-def leftover_groups() -> Iterator[tuple[Path, str]]:
-    """Yield the groups of cgroup v1 that processes of this PID namespace made, with their owner's mark."""
-    own = _pid_namespace()
+def leftover_groups(scratch: Path) -> Iterator[tuple[Path, str]]:
+    """Yield an installation's groups of cgroup v1, made in this PID namespace, with their owner's mark."""
+    own = (_hash(scratch), _pid_namespace())
     for _, point, kinds in _mounts("cgroup"):
         if kinds & {*_NEEDED, _WISHED}:
             for folder in Path(point).rglob("rdo-*"):
                 match = _NAME.match(folder.name)
-                if match and match[1] == own:
-                    yield folder, match[2]
+                if match and match.groups()[:2] == own:
+                    yield folder, match[3]
 
 
 def remove_group(folder: Path) -> bool:
@@ -224,6 +228,10 @@ def _mounts(filesystem: str) -> Iterator[tuple[str, str, set[str]]]:
         place, _, kind = line.partition(" - ")
         if kind.split()[0] == filesystem:
             yield place.split()[3], place.split()[4], set(kind.split()[2].split(","))
+
+
+def _hash(scratch: Path) -> str:
+    return sha256_bytes(os.fsencode(scratch.resolve()))[:8]
 
 
 def _pid_namespace() -> str:

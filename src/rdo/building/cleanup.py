@@ -1,8 +1,8 @@
 """Removing what a killed process of ours left: temporary folders, and what can't normally be left at all.
 
-Everything temporary lies under the cache in a folder named after its owner (process id and start time), so
-that what is ours and what is abandoned can be told for certain. Sandboxes die with their owner by the
-kernel's hand; processes and mounts are looked for all the same.
+Everything temporary lies under the cache in a folder named after its owner (process id and start time), and
+control groups have such names too, so that what is ours and what is abandoned can be told for certain.
+Sandboxes die with their owner by the kernel's hand; processes and mounts are looked for all the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from rdo.building.cgroups import leftover_groups, remove_group
 from rdo.building.sealed import scratch_folder, start_time
 from rdo.common.paths import Paths
 from rdo.common.process import run
@@ -28,6 +29,7 @@ def clean_up(paths: Paths) -> list[str]:
     if not paths.cache.is_dir():
         return []
     done = [f"ended process {pid}" for pid in _end_processes(paths)]
+    done += [f"removed the control group {folder}" for folder in _remove_groups(paths)]
     done += [f"unmounted {mount}" for mount in _unmount(paths)]
     for folder in _folders(paths):
         if abandoned(folder.name):
@@ -40,6 +42,11 @@ def abandoned(name: str) -> bool:
     """Say whether a name is an owner's mark, and the owner is dead."""
     match = _MARK.match(name)
     return match is not None and start_time(int(match[1])) != int(match[2])
+
+
+def _remove_groups(paths: Paths) -> list[Path]:
+    groups = leftover_groups(scratch_folder(paths))
+    return [folder for folder, mark in groups if abandoned(f"{mark}-0") and remove_group(folder)]
 
 
 def _folders(paths: Paths) -> Iterator[Path]:

@@ -80,14 +80,15 @@ class Watcher:
         """Do nothing."""
 
 
-def enforcer(limits: Limits) -> Enforcer:
+def enforcer(limits: Limits, scratch: Path) -> Enforcer:
     """Return what enforces limits here: for one command, to be closed after its end.
 
+    :param scratch: the installation's folder of sandboxes
     :raises SandboxError: the machine refuses it
     """
     make = {"cgroup v1": _group, "systemd": _scope, "watcher": _watcher}[kind()]
     try:
-        return make(limits, group_name(next(_counter)))
+        return make(limits, group_name(scratch, next(_counter)))
     except OSError as error:
         raise SandboxError(f"The limits of a sandbox can't be set: {error}") from error
 
@@ -114,20 +115,20 @@ def kind() -> str:
     for name, available, make in (("cgroup v1", own_groups, _group), ("systemd", unified_mount, _scope)):
         if available() is not None:
             with contextlib.suppress(OSError):
-                make(Limits(), group_name(next(_counter))).close()
+                make(Limits(), group_name(Path("/"), next(_counter))).close()
                 return name
     return "watcher"
 
 
 def description() -> str:
-    """Return a sentence on how limits are enforced here, for the doctor."""
+    """Return what a build may use here, and how that is enforced, for the doctor."""
     limits = Limits()
     how = {
         "cgroup v1": "by control groups (v1)",
         "systemd": "by scopes of systemd (control groups v2)",
-        "watcher": "by a watcher, which notices late: this machine lets us make no control groups",
+        "watcher": "by a watcher, which notices late, as no control groups can be made here",
     }[kind()]
-    return f"{size(limits.memory)} of memory and {limits.processes} processes a build, {how}"
+    return f"{size(limits.memory)} of memory and {limits.processes} processes, enforced {how}"
 
 
 def descendants(pid: int) -> Iterator[int]:

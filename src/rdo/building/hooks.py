@@ -116,7 +116,7 @@ class SealedHooks:
             )
             answer = read_within(folder / "out", "answer")
             if not result.ok or answer is None:
-                why = f"no end after {_TIMEOUT:g} s" if result.timed_out else result.tail.strip()[-1500:]
+                why = result.limit or result.tail.strip()[-1500:]
                 raise RdoError(f"The build backend of {source.filename} failed: {why}")
             return answer.decode(errors="replace")
 

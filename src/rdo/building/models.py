@@ -42,6 +42,7 @@ class BuildRequest(Value):
     check_after: tuple[str, ...] = Field(default=(), description="those of after that only %check needs")
     with_check: bool = True
     timeout: float = Field(default=900.0, description="seconds")
+    memory: int | None = Field(default=None, description="bytes; None: the machine's default")
 
 
 class Artifact(Value):

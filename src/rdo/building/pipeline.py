@@ -174,6 +174,7 @@ def _request(
         after=_packages(needed - {dist}, specs),
         check_after=_packages(needed - needed_hard - {dist}, specs),
         timeout=spec.timeout,
+        memory=spec.memory,
     )
 
 

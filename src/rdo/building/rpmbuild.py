@@ -43,6 +43,9 @@ find {_TOP}/RPMS {_TOP}/SRPMS -type f -name '*.rpm' -exec cp --preserve=timestam
 """
 
 
+_LIMIT_HINT = "If it rightly needs more: `minutes` and `memory` of its package.yaml raise time and memory."
+
+
 def build_in_root(
     request: BuildRequest,
     available: Iterable[RpmInfo],
@@ -76,6 +79,8 @@ def build_in_root(
         _link(source.path, inputs / source.filename)
     command = ["rpmbuild", "-ba", *_options(request.with_check), f"{_TOP}/SPECS/{request.package}.spec"]
     limits = replace(limits or Limits(), timeout=request.timeout)
+    if request.memory is not None:
+        limits = replace(limits, memory=request.memory)
     return _build(command, plan, rpms, planner, folder, limits, progress)
 
 
@@ -139,22 +144,18 @@ def _build(
         raise
     planner.inspect(layers, again=not result.ok)
     if not result.ok:
-        return _failure(result, plan, planner, log, limits)
+        return _failure(result, plan, planner, log)
     made = sorted(path for path in out.iterdir() if path.is_file() and not path.is_symlink())
     if not made:
         return RawBuild((), log, result.seconds, "rpmbuild ended well but wrote no package.")
     return RawBuild(tuple(made), log, result.seconds)
 
 
-def _failure(
-    result: SealedResult, plan: RootPlan, planner: RootPlanner, log: Path, limits: Limits
-) -> RawBuild:
-    if result.timed_out:
-        last = next((line for line in reversed(result.tail.splitlines()) if line.strip()), "nothing")
-        reason = f"No end after {limits.timeout:g} s; it was killed. Its last words: {last[:300]}"
-        return RawBuild((), log, result.seconds, reason)
-    if result.flooded:
-        return RawBuild((), log, result.seconds, f"It wrote more than {limits.log >> 20} MB of log.")
+def _failure(result: SealedResult, plan: RootPlan, planner: RootPlanner, log: Path) -> RawBuild:
+    if result.limit is not None:
+        words = [line for line in result.tail.splitlines() if line.strip()]
+        last = f" Its last words: {words[-2][:300]}" if len(words) > 1 else ""
+        return RawBuild((), log, result.seconds, result.limit + last, _LIMIT_HINT)
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - (4 << 20)))
         text = stream.read().decode(errors="replace")

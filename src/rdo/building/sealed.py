@@ -72,8 +72,9 @@ exec unshare --mount --pid --fork --kill-child --propagation private --mount-pro
 # when it makes mount points, so these are made before, in the upper layer, which hides what is below.
 #
 # Preparations, command and collection have a sandbox each, over the same files. So nothing that the command
-# started is alive when its results are collected, and only this shell tells the three apart. As nothing
-# inside is alive between two of them, it can look for certain whether a mount point became a link.
+# started is alive when its results are collected, and only this shell tells the three apart: once the first
+# sandbox was set up, the same for the command doesn't fail, so bwrap's exit status is the command's. As
+# nothing inside is alive between two of them, it can look for certain whether a mount point became a link.
 _INNER = r"""
 uid=$1 work=$2 size=$3 lower=$4 keep=$5 points=$6
 shift 6
@@ -102,13 +103,12 @@ else
     done
     mount -t overlay -o "lowerdir=$lower,upperdir=m/u,workdir=m/w,volatile" overlay m/r
 fi
-if [ -n "$BEFORE" ]; then
-    bwrap --args 8 -- /bin/sh -c "$BEFORE" before 8<arguments 9>&- </dev/null
-    look_for_links
-fi
+bwrap --args 8 -- /bin/sh -c "$BEFORE" before 8<arguments 9>&- </dev/null
+[ -n "$keep" ] || look_for_links
 echo prepared >&9
 status=0
-bwrap --args 8 --json-status-fd 9 -- /bin/sh -c 'exec "$@"' command "$@" 8<arguments || status=$?
+bwrap --args 8 -- /bin/sh -c 'exec "$@"' command "$@" 8<arguments 9>&- || status=$?
+echo "status $status" >&9
 if [ -n "$AFTER" ]; then
     look_for_links
     bwrap --args 8 -- /bin/sh -c 'status=$1; eval "$2"' after "$status" "$AFTER" 8<arguments 9>&- </dev/null
@@ -232,7 +232,7 @@ class Sandbox:
         elif before or after:
             raise SandboxError("A sandbox whose changes are kept has no preparations and collects nothing.")
         points = "\n".join(_mount_points(binds))
-        with self._work() as work, closing(enforcer(limits)) as enforced:
+        with self._work() as work, closing(enforcer(limits, self.scratch)) as enforced:
             if keep is not None:
                 (keep / "root").mkdir(parents=True, exist_ok=True)
                 (keep / "work").mkdir(exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import subprocess
@@ -26,9 +25,9 @@ _SHORT_OF_MEMORY = "Run it again with fewer --jobs, or on a machine with more me
 class Chain:
     """The processes of a sandbox, to be started.
 
-    Its standard output is the command's. Its standard error is the channel of the verdict: a line
-    ``prepared`` when the command's time comes, bwrap's JSON with the command's ``exit-code``, and a line
-    ``collected`` at the end. Only programs of this machine have that channel; nothing inside gets it.
+    Its standard output is the command's. Its standard error is the channel of the verdict: the lines
+    ``prepared`` when the command's time comes, ``status N`` when it has ended, and ``collected`` at the end.
+    Only programs of this machine have that channel; nothing inside gets it.
 
     :param mount: where the private tmpfs is mounted, in the mount namespace of the first process's child
     :param folders: what of the machine's disk it can write to
@@ -134,18 +133,20 @@ class _Watch:
         """
         text = bytes(self.tail[-_TAIL:]).decode(errors="replace")
         lines = self.channel.decode(errors="replace").splitlines()
-        words = [line for line in lines if line[:1] != "{" and line not in ("prepared", "collected")]
-        said = "\n".join([*words, text]).strip()[-2000:] or "no program said why"
-        status = _exit_code(lines)
+        statuses = [int(line.removeprefix("status ")) for line in lines if line.startswith("status ")]
+        status = statuses[0] if statuses else None
+        said = text.strip()[-2000:] or "no program said why"
         if "prepared" not in lines:
-            raise SandboxError(f"A sandbox can't be set up here: {said}", hint=self._memory_hint())
+            words = self.channel.decode(errors="replace").strip()
+            what = "\n".join(filter(None, (words, said)))
+            raise SandboxError(f"A sandbox can't be set up here: {what}", hint=self._memory_hint())
         if self.limit is None and status != 0 and self.enforcer.machine_short():
             raise SandboxError(
                 "The machine ran out of memory, and the kernel ended processes, while this ran.",
                 hint=_SHORT_OF_MEMORY,
             )
         if self.limit is None and status is None:
-            raise SandboxError(f"A sandbox can't be set up here, or something ended it: {said}")
+            raise SandboxError(f"Something ended a sandbox in the middle of its work: {said}")
         if self.limit is None and "collected" not in lines:
             raise SandboxError(f"What was made in a sandbox can't be copied out: {said}")
         return SealedResult(
@@ -243,15 +244,6 @@ class _Watch:
     def _kill(self, limit: str) -> None:
         self.limit, self.give_up = limit, time.monotonic() + _PATIENCE
         self.process.kill()
-
-
-def _exit_code(lines: Sequence[str]) -> int | None:
-    """Return the command's exit status as bwrap tells it, None where it didn't come to run."""
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            if line.startswith("{") and "exit-code" in (said := json.loads(line)):
-                return int(said["exit-code"])
-    return None
 
 
 def _disk_usage(folder: Path) -> int:

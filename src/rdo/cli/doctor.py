@@ -27,10 +27,12 @@ def doctor(
 
     Examples: rdo doctor; rdo doctor --online
     """
+    from rdo.building.enforcement import description
     from rdo.cli.show import print_json
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
+    limits = description()
     found = {title: check() for title, check in _checks(paths, online).items()}
     lacking = [one for shortcomings in found.values() for one in shortcomings]
     if as_json:
@@ -40,6 +42,7 @@ def doctor(
                     title: [{"what": one.what, "mend": one.mend} for one in shortcomings]
                     for title, shortcomings in found.items()
                 },
+                "limits": limits,
                 "state": str(paths.state),
                 "cache": str(paths.cache),
             }
@@ -49,6 +52,7 @@ def doctor(
             print(f"{title:26} {'well' if not shortcomings else ''}".rstrip())
             for one in shortcomings:
                 print(f"    {one.what}\n    -> {one.mend}")
+        print(f"A build may use {limits}.")
         print(f"State is kept in {paths.state}, what can be made again in {paths.cache}.")
     if lacking:
         raise typer.Exit(1)

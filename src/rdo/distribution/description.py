@@ -239,6 +239,12 @@ class PackageDescription(Data):
     minutes: int = Field(
         default=15, ge=1, le=600, description="that a build may take on a busy machine before it is killed"
     )
+    memory: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="GiB that a build may use, its files included; by default its share of the machine's",
+    )
     install: tuple[str, ...] = Field(default=(), description="shell lines at the end of %install")
     installs: tuple[str, ...] = Field(
         default=(),

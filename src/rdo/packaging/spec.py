@@ -126,6 +126,7 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
         subpackages=tuple(item.name for item in draft.subpackages),
         notes=() if draft.licence.reason is None else (f"Licence: {draft.licence.reason}",),
         timeout=60.0 * inputs.stated.minutes,
+        memory=None if inputs.stated.memory is None else inputs.stated.memory << 30,
     )
 
 

@@ -68,7 +68,7 @@ class GeneratedSpec:
 
     ``build_requires`` are the RPM dependencies of the text, in its order; ``check_requires`` those among
     them that only %check needs (``--without check`` does without). ``nevr`` fields are as RPM shows them.
-    ``timeout`` is in seconds.
+    ``timeout`` is in seconds, ``memory`` in bytes (None: what a build may use by default).
     """
 
     package: str
@@ -82,3 +82,4 @@ class GeneratedSpec:
     subpackages: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
     timeout: float = 900.0
+    memory: int | None = None
