@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from rdo.common.errors import RdoError
 # left in the background keeps the pipes open.
 _LOOK, _GRACE = 0.5, 2.0
 
-# Process groups that run now, by their leader. Programs run outside of our own group, so a terminal's Ctrl-C
-# doesn't reach them by itself.
+# Programs that run now, by process id. They run outside of our own process group, so a terminal's Ctrl-C
+# doesn't reach them by itself. Whoever holds the lock sees all that were started.
 _running: dict[int, subprocess.Popen[bytes]] = {}
+_starting = threading.RLock()
 
 
 class CommandError(RdoError):
@@ -64,20 +66,21 @@ def run(
     :raises CommandError: it could not be started, ran out of time, or (with ``check``) failed
     """
     try:
-        process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            start_new_session=True,
-        )
+        with _starting:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                start_new_session=True,
+            )
+            _running[process.pid] = process
     except FileNotFoundError as error:
         raise CommandError(command, None, "", f"not found ({error.filename})") from error
     except PermissionError as error:
         raise CommandError(command, None, "", f"may not be run ({error.filename})") from error
-    _running[process.pid] = process
     try:
         stdout, stderr, in_time = _collect(process, None if input is None else input.encode(), timeout)
     finally:
@@ -102,8 +105,13 @@ def end_programs() -> None:
 
     A pool of threads that wait for programs would otherwise hold up Ctrl-C until the last program's end.
     """
-    for process in list(_running.values()):
-        _kill(process)
+    locked = _starting.acquire(timeout=_GRACE)
+    try:
+        for process in list(_running.values()):
+            _kill(process)
+    finally:
+        if locked:
+            _starting.release()
 
 
 def end_programs_with_us() -> None:
