@@ -39,7 +39,11 @@ class Ended:
 
 
 class Engine(Protocol):
-    """Runs tasks."""
+    """Runs tasks.
+
+    Whatever exception a task ends with is in its :class:`Ended`; engines raise only for their own failures
+    (and KeyboardInterrupt).
+    """
 
     @property
     def slots(self) -> int:
@@ -74,8 +78,8 @@ class InlineEngine:
         task = self._waiting.popleft()
         try:
             return [Ended(task.key, task.call(*task.arguments))]
-        except (RdoError, OSError) as error:
-            # A full disk ends one build, as it does on a cluster, and not the whole run.
+        except Exception as error:  # noqa: BLE001 - it goes to whoever asks what has ended
+            # A full disk or a defect ends one build, as it does on a cluster, and not the whole run.
             return [Ended(task.key, None, error)]
 
     def close(self) -> None:

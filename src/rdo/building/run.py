@@ -21,7 +21,7 @@ from rdo.building.estimate import Estimate
 from rdo.building.graph import BuildGraph, Step, build_graph
 from rdo.building.models import Artifact, BuildRequest, BuildResult, Value
 from rdo.building.state import Outcome, State
-from rdo.building.store import MissingError, Store
+from rdo.building.store import DamagedError, MissingError, Store
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -226,7 +226,7 @@ class _Run:
         self.estimate.done(step)
         self.shown.advance()
         if result.log is not None and result.status != "cached":
-            with suppress(MissingError):
+            with suppress(MissingError, DamagedError):
                 publish_log(self.context.paths, result, self.store)
         if result.status == "built":
             self.progress.message(f"built {step} in {result.seconds:.1f} s")

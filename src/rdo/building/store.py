@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,7 +46,11 @@ class Store(Protocol):
     """Content by hash, and build results by input hash. Stores cross process borders."""
 
     def put(self, path: Path) -> str:
-        """Store a file's content and return its SHA-256; what is there already is not written again."""
+        """Store a file's content and return its SHA-256.
+
+        What is there already and whole, as far as can be told without fetching it from far away, is not
+        written again; what is damaged is replaced.
+        """
 
     def has(self, digest: str) -> bool:
         """Return whether there is content of this hash (not whether it is undamaged)."""
@@ -61,10 +66,16 @@ class Store(Protocol):
         """
 
     def record(self, result: BuildResult) -> None:
-        """Record a successful build under its input hash; its artifacts and log have been stored before."""
+        """Record a successful build under its input hash.
+
+        :raises MissingError: an artifact or the log isn't stored; nothing is recorded
+        """
 
     def recorded(self, input_hash: str) -> BuildResult | None:
-        """Return the recorded result, None where there is none or where an artifact of it is not intact."""
+        """Return the recorded result, or None if there is no record or one of its artifacts is damaged.
+
+        A result whose log is lost comes without one.
+        """
 
 
 class LocalStore:
@@ -74,11 +85,12 @@ class LocalStore:
         self.folder = folder
 
     def put(self, path: Path) -> str:
-        """Store a file's content and return its SHA-256; what is there already is not written again."""
+        """Store a file's content and return its SHA-256; what is damaged is replaced."""
         digest = sha256_file(path)
         target = self._place(digest)
-        if target.exists() and target.stat().st_size == path.stat().st_size:
-            return digest
+        with suppress(FileNotFoundError):
+            if sha256_file(target) == digest:
+                return digest
         make_folder(target.parent)
         descriptor, name = tempfile.mkstemp(prefix=".new.", dir=target.parent)
         temporary = Path(name)
@@ -113,21 +125,30 @@ class LocalStore:
         except FileNotFoundError:
             raise MissingError(digest) from None
         if found != digest:
-            place.replace(place.with_name(f"{digest}.damaged"))
+            self._set_aside(place, digest)
             raise DamagedError(digest)
         return place
 
     def record(self, result: BuildResult) -> None:
-        """Record a successful build under its input hash; its artifacts and log have been stored before."""
+        """Record a successful build whose artifacts and log are stored."""
+        _require_stored(self, result)
         write_atomically(self._record(result.input_hash), result.model_dump_json(indent=1))
 
     def recorded(self, input_hash: str) -> BuildResult | None:
-        """Return the recorded result, None where there is none or where an artifact of it is not intact."""
+        """Return the recorded result, or None if there is no record or one of its artifacts is damaged."""
         try:
             result = BuildResult.model_validate_json(self._record(input_hash).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        return result if all(self.intact(artifact) for artifact in result.artifacts) else None
+        return _reliable(self, result)
+
+    def _set_aside(self, place: Path, digest: str) -> None:
+        """Move damaged content out of the way, unless somebody else has done so or replaced it meanwhile."""
+        aside = place.with_name(f"{digest}.damaged")
+        with suppress(FileNotFoundError):
+            place.replace(aside)
+            if sha256_file(aside) == digest:
+                aside.replace(place)
 
     def _place(self, digest: str) -> Path:
         return self.folder / "content" / digest[:2] / digest
@@ -151,10 +172,11 @@ class RemoteStore:
         return {"url": self.url, "local": self.local, "_opened": None}
 
     def put(self, path: Path) -> str:
-        """Store a file's content and return its SHA-256; what is there already is not sent again."""
+        """Store a file's content and return its SHA-256; what is there in its full size is not sent again."""
         digest = self.local.put(path)
-        if not self.has(digest):
-            self._send(self._place(digest), self.local.path(digest).read_bytes())
+        content = self.local.path(digest)
+        if self._size(digest) != content.stat().st_size:
+            self._send(self._place(digest), content.read_bytes())
         return digest
 
     def has(self, digest: str) -> bool:
@@ -163,38 +185,47 @@ class RemoteStore:
 
     def intact(self, artifact: Artifact) -> bool:
         """Return whether an artifact is there in its full size."""
-        filesystem, _ = self._fs()
-        try:
-            return bool(filesystem.info(self._place(artifact.sha256))["size"] == artifact.size)
-        except FileNotFoundError:
-            return False
+        return self._size(artifact.sha256) == artifact.size
 
     def path(self, digest: str) -> Path:
-        """Return the local copy, fetched where there is none yet, verified."""
-        if not self.local.has(digest):
-            filesystem, _ = self._fs()
-            try:
-                content: bytes = filesystem.cat_file(self._place(digest))
-            except FileNotFoundError:
-                raise MissingError(digest) from None
-            if sha256_bytes(content) != digest:
-                filesystem.mv(self._place(digest), f"{self._place(digest)}.damaged")
-                raise DamagedError(digest)
-            write_atomically(self.local.folder / "content" / digest[:2] / digest, content, mode=0o444)
+        """Return the local copy, verified; it is fetched if there is none yet, or a damaged one."""
+        with suppress(MissingError, DamagedError):
+            return self.local.path(digest)
+        filesystem, _ = self._fs()
+        place = self._place(digest)
+        try:
+            content: bytes = filesystem.cat_file(place)
+        except FileNotFoundError:
+            raise MissingError(digest) from None
+        if sha256_bytes(content) != digest:
+            # another reader may have been quicker
+            with suppress(FileNotFoundError):
+                filesystem.mv(place, f"{place}.damaged")
+            raise DamagedError(digest)
+        write_atomically(self.local.folder / "content" / digest[:2] / digest, content, mode=0o444)
         return self.local.path(digest)
 
     def record(self, result: BuildResult) -> None:
-        """Record a successful build under its input hash; its artifacts and log have been stored before."""
+        """Record a successful build whose artifacts and log are stored."""
+        _require_stored(self, result)
         self._send(self._record(result.input_hash), result.model_dump_json(indent=1).encode())
 
     def recorded(self, input_hash: str) -> BuildResult | None:
-        """Return the recorded result, None where there is none or where an artifact of it is not there."""
+        """Return the recorded result, or None if there is no record or an artifact lacks some bytes."""
         filesystem, _ = self._fs()
         try:
             result = BuildResult.model_validate_json(filesystem.cat_file(self._record(input_hash)))
         except (FileNotFoundError, ValidationError):
             return None
-        return result if all(self.intact(artifact) for artifact in result.artifacts) else None
+        return _reliable(self, result)
+
+    def _size(self, digest: str) -> int | None:
+        """Return the bytes of a stored object, None where there is none."""
+        filesystem, _ = self._fs()
+        try:
+            return int(filesystem.info(self._place(digest))["size"])
+        except FileNotFoundError:
+            return None
 
     def _fs(self) -> tuple[Any, str]:
         if self._opened is None:
@@ -215,6 +246,21 @@ class RemoteStore:
 
     def _record(self, input_hash: str) -> str:
         return f"{self._fs()[1]}/results/{input_hash[:2]}/{input_hash}.json"
+
+
+def _require_stored(store: Store, result: BuildResult) -> None:
+    for digest in (*(artifact.sha256 for artifact in result.artifacts), result.log):
+        if digest is not None and not store.has(digest):
+            raise MissingError(digest)
+
+
+def _reliable(store: Store, result: BuildResult) -> BuildResult | None:
+    """Return what of a recorded result can be relied on: nothing unless all artifacts are intact."""
+    if not all(store.intact(artifact) for artifact in result.artifacts):
+        return None
+    if result.log is not None and not store.has(result.log):
+        return result.model_copy(update={"log": None})
+    return result
 
 
 def open_store(paths: Paths, environ: Mapping[str, str] | None = None) -> Store:

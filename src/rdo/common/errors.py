@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 class RdoError(Exception):
@@ -26,9 +27,19 @@ class RdoError(Exception):
         self.what = what
         self.hint = hint
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross process borders whole, whatever the constructors of subclasses take."""
+        return _restored, (type(self), self.args), dict(self.__dict__)
+
     def diagnostics(self) -> str:
         """Return the text a user is shown."""
         return self.what if self.hint is None else f"{self.what}\n{self.hint}"
+
+
+def _restored(kind: type[RdoError], arguments: tuple[Any, ...]) -> RdoError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error
 
 
 class InputError(RdoError):

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
 
 from rdo.building.models import Artifact, BuildResult
 from rdo.building.store import DamagedError, LocalStore, MissingError, RemoteStore, Store, open_store
@@ -58,10 +62,152 @@ def test_what_is_not_there(store: Store) -> None:
 
 
 def test_record_counts_only_with_its_artifacts(store: Store, file: Path) -> None:
+    with pytest.raises(MissingError):
+        store.record(result())
+    assert store.recorded("1" * 64) is None
+    store.put(file)
     store.record(result())
+    assert store.recorded("1" * 64) == result()
+    lose(store, DIGEST)
     assert store.recorded("1" * 64) is None
     store.put(file)
     assert store.recorded("1" * 64) == result()
+
+
+def test_record_without_its_log_promises_none(store: Store, file: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("words")
+    with_log = result().model_copy(update={"log": sha256_bytes(b"words")})
+    store.put(file)
+    with pytest.raises(MissingError):
+        store.record(with_log)
+    digest = store.put(log)
+    store.record(with_log)
+    assert store.recorded("1" * 64) == with_log
+    lose(store, digest)
+    assert store.recorded("1" * 64) == result()
+
+
+@pytest.mark.parametrize("content", [b"", b"some", CONTENT + b"more"])
+def test_content_of_another_size_heals(store: Store, file: Path, content: bytes) -> None:
+    """Only its existence was asked: an upload that was cut off stayed as it was for good."""
+    store.put(file)
+    store.record(result())
+    damage(store, DIGEST, content)
+    assert store.recorded("1" * 64) is None
+    assert store.put(file) == DIGEST
+    assert store.recorded("1" * 64) == result()
+    assert elsewhere(store).path(DIGEST).read_bytes() == CONTENT
+
+
+def test_content_of_the_same_size_heals_once_it_was_read(store: Store, file: Path) -> None:
+    store.put(file)
+    damage(store, DIGEST, b"x" * len(CONTENT))
+    with pytest.raises(DamagedError):
+        elsewhere(store).path(DIGEST)
+    with pytest.raises(MissingError):
+        elsewhere(store).path(DIGEST)
+    assert store.put(file) == DIGEST
+    assert elsewhere(store).path(DIGEST).read_bytes() == CONTENT
+
+
+def test_damaged_record_is_none(store: Store, file: Path) -> None:
+    store.put(file)
+    store.record(result())
+    for place in records(store):
+        filesystem(store).pipe_file(place, b'{"package": "a", "inp')
+    assert store.recorded("1" * 64) is None
+    store.record(result())
+    assert store.recorded("1" * 64) == result()
+
+
+def test_many_writers_and_readers_at_once(store: Store, tmp_path: Path) -> None:
+    contents = {sha256_bytes(text): text for text in (b"x" * 50_000 + bytes([n]) for n in range(4))}
+    files = []
+    for digest, text in contents.items():
+        (tmp_path / digest).write_bytes(text)
+        files.append(tmp_path / digest)
+
+    def work(number: int) -> None:
+        # as processes have it: each its own object
+        own: Store = pickle.loads(pickle.dumps(store))
+        for turn in range(6):
+            digest = own.put(files[(number + turn) % len(files)])
+            assert own.path(digest).read_bytes() == contents[digest]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert not [place for place in filesystem(store).find(root(store)) if "new" in place]
+
+
+def test_writer_that_is_cut_off_leaves_nothing(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk or a lost connection in the middle of the content."""
+
+    def half(source: IO[bytes], target: IO[bytes], *_: object) -> None:
+        target.write(source.read(3))
+        raise OSError("no space")
+
+    def half_sent(place: str, content: bytes, **_: object) -> None:
+        with filesystem(store).open(place, "wb") as target:
+            target.write(content[:3])
+        raise OSError("connection lost")
+
+    with monkeypatch.context() as broken:
+        if isinstance(store, LocalStore):
+            broken.setattr("shutil.copyfileobj", half)
+        else:
+            broken.setattr(filesystem(store), "pipe_file", half_sent)
+        with pytest.raises(OSError, match=r"no space|connection lost"):
+            store.put(file)
+        assert not store.has(DIGEST)
+    store.put(file)
+    assert elsewhere(store).path(DIGEST).read_bytes() == CONTENT
+
+
+def test_damaged_local_copy_is_fetched_again(tmp_path: Path, file: Path) -> None:
+    store = RemoteStore(f"memory://{tmp_path.name}-again", LocalStore(tmp_path / "local"))
+    store.put(file)
+    damage(store.local, DIGEST, b"other byte")
+    assert store.path(DIGEST).read_bytes() == CONTENT
+
+
+def filesystem(store: Store) -> AbstractFileSystem:
+    """Return the file system that a store's content lies in."""
+    url = store.url if isinstance(store, RemoteStore) else "file:///"
+    return url_to_fs(url)[0]
+
+
+def root(store: Store) -> str:
+    """Return where a store's content lies in it."""
+    if isinstance(store, RemoteStore):
+        return str(url_to_fs(store.url)[1])
+    assert isinstance(store, LocalStore)
+    return str(store.folder)
+
+
+def lose(store: Store, digest: str) -> None:
+    filesystem(store).rm(f"{root(store)}/content/{digest[:2]}/{digest}")
+
+
+def damage(store: Store, digest: str, content: bytes) -> None:
+    if not isinstance(store, RemoteStore):
+        Path(root(store), "content", digest[:2], digest).chmod(0o644)
+    filesystem(store).pipe_file(f"{root(store)}/content/{digest[:2]}/{digest}", content)
+
+
+def records(store: Store) -> list[str]:
+    found: list[str] = filesystem(store).find(f"{root(store)}/results")
+    return found
+
+
+def elsewhere(store: Store) -> Store:
+    """Return the same store as another machine sees it: nothing is in its local cache."""
+    if not isinstance(store, RemoteStore):
+        return store
+    number = len(list(store.local.folder.parent.glob("elsewhere*")))
+    return RemoteStore(store.url, LocalStore(store.local.folder.with_name(f"elsewhere{number}")))
 
 
 def test_damage_is_seen_and_set_aside(tmp_path: Path, file: Path) -> None:
