@@ -412,6 +412,31 @@ def groups_of(scratch: Path) -> list[Path]:
     return [group for group, _ in leftover_groups(scratch)]
 
 
+BUSY = "import os\nfor _ in range(80):\n    if not os.fork():\n        while True: pass\nos.wait()"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_ends_hundreds_of_busy_processes(
+    root: Root, paths: Paths, number: signal.Signals
+) -> None:
+    """They made the machine so slow that it took a minute."""
+    script = (
+        "import sys; from pathlib import Path; from rdo.building.sealed import Sandbox\n"
+        "Sandbox([Path(sys.argv[1])], Path(sys.argv[2])).run(['python3', '-c', sys.argv[3]])"
+    )
+    scratch = scratch_folder(paths)
+    command = [sys.executable, "-c", script, str(root.layers[-1].path), str(scratch), BUSY]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tool:
+        wait_for(lambda: len(processes("import os\nfor _ in range(80)", program="python3")) >= 80, 30)
+        began = time.monotonic()
+        tool.send_signal(number)
+        assert tool.wait(20) != 0
+    wait_for(lambda: not processes("import os\nfor _ in range(80)", program="python3"))
+    assert time.monotonic() - began < 10
+    clean_up(paths)
+    assert not groups_of(scratch)
+
+
 def processes(word: str, program: str = "sleep") -> list[int]:
     """Return the processes of a program one of whose arguments begins with a word."""
     found = []

@@ -21,13 +21,13 @@ class SandboxError(RdoError):
 
 
 def default_memory() -> int:
-    """Return the bytes of memory that a command may use by default: its share of 90 % of the machine's.
+    """Return the bytes of memory that a command may use by default: its share of 75 % of the machine's.
 
     One command a processor runs at once by default. Where a share is small, a command gets up to 4 GiB all
     the same, since not all of them need their most at the same time.
     """
     total = _machine_memory()
-    return max(total * 9 // 10 // _processors(), min(4 * GIB, total // 2))
+    return max(total * 3 // 4 // _processors(), min(4 * GIB, total // 2))
 
 
 def default_processes() -> int:

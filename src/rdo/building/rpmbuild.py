@@ -43,7 +43,7 @@ find {_TOP}/RPMS {_TOP}/SRPMS -type f -name '*.rpm' -exec cp --preserve=timestam
 """
 
 
-_LIMIT_HINT = "If it rightly needs more: `minutes` and `memory` of its package.yaml raise time and memory."
+_LIMIT_HINT = "`minutes` and `memory` of its package.yaml raise the limits of time, memory and files."
 
 
 def build_in_root(

@@ -19,7 +19,7 @@ from rdo.building.limits import GIB, Limits, SealedResult
 @pytest.mark.parametrize(
     ("total", "processors", "memory", "processes"),
     [
-        (24, 2, 10.8, 512),
+        (24, 2, 9, 512),
         (4, 2, 2, 512),
         (16, 16, 4, 512),
         (512, 128, 4, 2048),
