@@ -416,9 +416,7 @@ BUSY = "import os\nfor _ in range(80):\n    if not os.fork():\n        while Tru
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_ends_hundreds_of_busy_processes(
-    root: Root, paths: Paths, number: signal.Signals
-) -> None:
+def test_interruption_ends_many_busy_processes(root: Root, paths: Paths, number: signal.Signals) -> None:
     """They made the machine so slow that it took a minute."""
     script = (
         "import sys; from pathlib import Path; from rdo.building.sealed import Sandbox\n"

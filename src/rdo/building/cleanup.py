@@ -98,5 +98,5 @@ def _unmount(paths: Paths) -> list[str]:
     points = [line.split()[4].replace("\\040", " ") for line in lines]
     found = [point for point in points if _is_abandoned_below(point, cache)]
     for point in sorted(found, key=len, reverse=True):
-        run(["umount", "--lazy", point], check=False)
+        run(["umount", "--lazy", point], check=False, timeout=60)
     return found

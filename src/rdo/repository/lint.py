@@ -22,6 +22,7 @@ from rdo.repository.metadata import RpmFile
 # RPMs for one process: its start takes a second, and what an interrupted run has finished is kept by batches.
 _BATCH = 12
 _LIMIT = 1800.0  # seconds for a batch
+_SUMMARY = re.compile(r"^[= ]*(\d+) packages and \d+ specfiles checked; ", re.MULTILINE)
 _LINE = re.compile(
     r"(?P<name>\S+)\.(?P<arch>\w+)(?::\d+)?: (?P<level>[EWI]): (?P<check>\S+)(?: (?P<detail>.*))?"
 )
@@ -85,7 +86,7 @@ def lint(
                 before="rpm --import /run/repository.asc",
             )
             said = log.read_text(errors="replace")
-        if " packages and " not in said:
+        if result.limit is not None or not checked_all(said, len(batch)):
             raise RdoError(f"rpmlint failed:\n{result.tail[-2000:]}")
         found = sorted_by_package(said.splitlines(), batch)
         for rpm in batch:
@@ -102,6 +103,14 @@ def lint(
             known |= remarks
             task.advance(len(batch))
     return sorted(remark for rpm in rpms for remark in known[rpm.sha256])
+
+
+def checked_all(said: str, count: int) -> bool:
+    """Return whether rpmlint came to its end and counts as many packages as it was given.
+
+    Its exit status is that of its findings. Words of packages are in its remarks, but don't begin a line.
+    """
+    return [int(number) for number in _SUMMARY.findall(said)] == [count]
 
 
 def sorted_by_package(lines: Iterable[str], rpms: Sequence[RpmFile]) -> dict[str, list[Remark]]:

@@ -22,6 +22,7 @@ _ATTEMPTS = 4
 _FIRST_PAUSE = 0.5  # seconds; doubles with each attempt
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, seconds without a byte
 _CHUNK = 1 << 18
+_TRANSFER, _SIZE = 1800.0, 4 << 30  # seconds and bytes that one file may take
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 T = TypeVar("T")
@@ -83,18 +84,25 @@ class Index:
     def download(self, url: str, target: IO[bytes]) -> None:
         """Stream a file's bytes into an open, seekable file; starts over after a broken transfer.
 
-        :raises PackageIndexError: not to be had, after several attempts
+        :raises PackageIndexError: not to be had, after several attempts; or it is too large or too slow
         """
+        place, ends = _without_credentials(url), time.monotonic() + _TRANSFER
 
         def transfer() -> None:
             target.seek(0)
             target.truncate()
             with self._connected().s.get(url, stream=True, timeout=_TIMEOUT) as response:
                 response.raise_for_status()
+                size = 0
                 for chunk in response.iter_content(_CHUNK):
                     target.write(chunk)
+                    size += len(chunk)
+                    if size > _SIZE:
+                        raise PackageIndexError(f"Can't download {place}: more than {_SIZE >> 30} GiB.")
+                    if time.monotonic() > ends:
+                        raise PackageIndexError(f"Can't download {place}: no end after {_TRANSFER:g} s.")
 
-        self._persist(transfer, f"download {_without_credentials(url)}")
+        self._persist(transfer, f"download {place}")
 
     def _connected(self) -> PyPISimple:
         if self._client is None:

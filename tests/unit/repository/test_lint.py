@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rdo.common.errors import RdoError
-from rdo.repository.lint import Remark, sorted_by_package
+from rdo.repository.lint import Remark, checked_all, sorted_by_package
 from rdo.repository.metadata import RpmFile
 
 
@@ -31,6 +31,22 @@ def test_remarks_are_sorted_by_package() -> None:
             Remark("a.src", "W", "strange-permission", "a.spec 600"),
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "complete"),
+    [
+        ("x.noarch: W: y\n2 packages and 0 specfiles checked; 1 errors, 2 warnings\n", True),
+        ("===== 2 packages and 0 specfiles checked; 0 errors, has taken 0.5 s =====\n", True),
+        ("1 packages and 0 specfiles checked; 0 errors, 0 warnings\n", False),
+        ("x.noarch: W: spelling-error ('2 packages and 0 specfiles checked; 0 errors', 'x')\n", False),
+        ("x.noarch: W: summary All packages and more\n", False),
+        ("", False),
+    ],
+)
+def test_only_rpmlint_s_own_count_says_that_it_came_to_its_end(said: str, complete: bool) -> None:
+    """A package's summary was enough to make half of a report count as whole."""
+    assert checked_all(said, 2) is complete
 
 
 def test_a_remark_on_what_was_not_asked_about_is_an_error() -> None:

@@ -54,6 +54,18 @@ def test_versions_from_a_plain_html_mirror(tmp_path: Path, server: Server) -> No
         index_at(server).versions("b")
 
 
+@pytest.mark.parametrize(("limit", "value"), [("_SIZE", 100), ("_TRANSFER", -1.0)])
+def test_download_without_end_is_given_up(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
+    made = make_sdist(tmp_path, "a", "1", {"x": "y" * 1000})
+    server.offer("a", made)
+    (offered,) = index_at(server).versions("a")
+    monkeypatch.setattr(f"rdo.upstream.index.{limit}", value)
+    with (tmp_path / "target").open("w+b") as target, pytest.raises(PackageIndexError, match="download"):
+        index_at(server).download(offered.url, target)
+
+
 def test_fetch_verifies_and_is_idempotent(tmp_path: Path, server: Server) -> None:
     made = make_sdist(tmp_path, "a", "1", {"x": ""})
     server.offer("a", made)
