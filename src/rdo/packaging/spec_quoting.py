@@ -48,6 +48,11 @@ def literal(text: str) -> str:
     return text.replace("%", "%%").replace("\\%%", "\\%{nil}%%")
 
 
+def meant(written: str) -> str:
+    """Return the text that :func:`literal` wrote so."""
+    return written.replace("\\%{nil}%%", "\\%%").replace("%%", "%")
+
+
 def comment(text: str) -> str:
     """Return the line of a comment."""
     return f"# {literal(plain(text))}"

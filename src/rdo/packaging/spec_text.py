@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rdo.packaging.spec_quoting import meant
+
 _SECTION = re.compile(
     r"%(package|description|files|prep|build|install|check|pre|post|preun|postun|posttrans|changelog)\b(.*)"
 )
@@ -72,6 +74,6 @@ def _take_tag(package: SpecPackage, line: str) -> None:
     if match is None:
         return
     if match[1] == "Summary":
-        package.summary = match[2].replace("%%", "%")
+        package.summary = meant(match[2])
     else:
         getattr(package, match[1].lower()).append(match[2])

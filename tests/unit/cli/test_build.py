@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -78,6 +79,30 @@ def test_log_and_reason(house: House, capsys: pytest.CaptureFixture[str]) -> Non
     assert rdo("log", "nova") == 1
     assert "rdo log python-oslo-log" in capsys.readouterr().err
     assert rdo("log", "nobody") == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_log_is_text_in_a_terminal_and_as_it_is_in_a_file(
+    house: House, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    fail(house)
+    assert rdo("log", "oslo.log", "--path") == 0
+    log = Path(capfdbinary.readouterr().out.decode().strip())
+    content = b"\x1b[2J\x1b]0;title\x07\r\nGr\xc3\xbc\xc3\x9fe \xff\n" + b"x" * 12_000
+    log.write_bytes(content)
+    assert rdo("log", "oslo.log") == 0
+    assert capfdbinary.readouterr().out == content
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert rdo("log", "oslo.log") == 0
+    first, second, third = terminal.getvalue().splitlines()
+    assert first == r"\x1b[2J\x1b]0;title\x07"
+    assert second == "Grüße \ufffd"
+    assert third == f"{'x' * 1000}… (11000 more characters)"
 
 
 @pytest.mark.parametrize(("mirror", "words"), [("", "RDO_EL_MIRROR is not set"), ("/nowhere", "/nowhere/")])

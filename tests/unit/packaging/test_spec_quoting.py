@@ -9,7 +9,7 @@ import pytest
 
 from rdo.packaging.spec import generate
 from rdo.packaging.spec_model import SpecError
-from rdo.packaging.spec_quoting import Heading, guarded, listed_path, literal, shell_word
+from rdo.packaging.spec_quoting import Heading, guarded, listed_path, literal, meant, shell_word
 from tests.unit.packaging.recorded_packages import inputs_of
 
 
@@ -60,5 +60,7 @@ def test_a_name_that_got_past_all_checks_begins_no_section() -> None:
 
 def test_words_of_the_shell_and_of_rpm() -> None:
     assert literal("100% %{nil} \\%{x") == "100%% %%{nil} \\%{nil}%%{x"
+    for text in ("100% %{nil} \\%{x", "\\\\%%", "%%%", "\\"):
+        assert meant(literal(text)) == text
     assert shell_word("it's 5%") == shlex.quote("it's 5%").replace("%", "%%")
     assert listed_path("""a b/[c]{d}*?"'\\%.txt""") == r"a\ b/\[c\]\{d\}\*\?\"\'\\%%.txt"
