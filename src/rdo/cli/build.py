@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdo.cli.output import write
+from rdo.cli.output import print
 from rdo.common.text import visible
 
 if TYPE_CHECKING:
@@ -140,14 +140,15 @@ def _show_summary(summary: RunSummary, published: Published | None, wanted: bool
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts().items() if count)
     print(f"{len(summary.results)} packages for {summary.release} on {summary.platform}: {counts}")
     for result in summary.of("failed"):
-        write(f"\nFAILED {result.package}")
-        write(*(f"  {line}" for line in visible(result.reason or "").splitlines()))
+        print(f"\nFAILED {result.package}")
+        for line in visible(result.reason or "").splitlines():
+            print(f"  {line}")
         if result.hint:
-            write(f"  Hint: {visible(result.hint)}")
+            print(f"  Hint: {visible(result.hint)}")
         if result.log:
-            write(f"  Log: rdo log {result.package}")
+            print(f"  Log: rdo log {result.package}")
     for result in summary.of("blocked"):
-        write(f"{result.package}: {visible(result.reason or '')}")
+        print(f"{result.package}: {visible(result.reason or '')}")
     if published is not None:
         state = "published" if published.changed else "published already"
         print(f"Repository, {state}: {published.path}")

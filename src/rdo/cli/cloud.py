@@ -21,6 +21,7 @@ from rdo.cli.known_clouds import (
     file_of,
     print_report,
 )
+from rdo.cli.output import print
 
 if TYPE_CHECKING:
     from rdo.cloud.status import Status

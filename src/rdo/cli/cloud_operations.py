@@ -22,6 +22,7 @@ from rdo.cli.known_clouds import (
     look_first,
     print_report,
 )
+from rdo.cli.output import print
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.cloud.deployment import Deployment
     from rdo.cloud.tempest import Result, TempestReport

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.building.preflight import Shortcoming
     from rdo.common.paths import Paths

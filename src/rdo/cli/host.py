@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.cloud.testhosts.records import TestHost
     from rdo.common.paths import Paths

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 app = typer.Typer()
 
 
@@ -28,7 +30,6 @@ def log(
     from rdo.building.finding import last_build, readable_log
     from rdo.building.state import State
     from rdo.building.store import open_store
-    from rdo.cli.output import write
     from rdo.common.errors import RdoError
     from rdo.common.paths import Paths
     from rdo.common.text import visible
@@ -37,7 +38,7 @@ def log(
     build = last_build(State.open(paths), package)
     if reason:
         lines = [line for line in (build.reason, build.hint) if line]
-        write(visible("\n".join(lines or [f"{build.package}: {build.status}"])))
+        print(visible("\n".join(lines or [f"{build.package}: {build.status}"])))
         return
     if build.status == "blocked":
         first = build.blocked_by[0] if build.blocked_by else "?"
@@ -46,12 +47,12 @@ def log(
     if file is None:
         raise RdoError(f"There is no log of {build.package}: {build.reason or build.status}", hint=build.hint)
     if path:
-        write(file)
+        print(file)
         return
     if sys.stdout.isatty():
         with file.open(errors="replace") as text:
             for line in text:
-                write(visible(line.rstrip("\n")))
+                print(visible(line.rstrip("\n")))
     else:
         with file.open("rb") as stream:
             shutil.copyfileobj(stream, sys.stdout.buffer)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import typer
 
-from rdo.cli.output import note, note_error, show_defect
+from rdo.cli.output import print, print_defect, print_error
 from rdo.common.errors import RdoError
 from rdo.common.files import UMASK
 from rdo.common.process import end_programs_with_us
@@ -73,24 +73,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status: 0, 1 (failed), 2 (wrong input) or 130 (interrupted)."""
     end_programs_with_us()
     os.umask(UMASK)
-    sys.excepthook = show_defect
+    sys.excepthook = print_defect
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Only the command that is run is imported, which keeps `rdo` quick; help and completion need them all.
     known = [given[0]] if given and given[0] in COMMANDS else list(COMMANDS)
     try:
         application(known)(args=given, prog_name="rdo")
     except RdoError as error:
-        note_error(error.diagnostics())
+        print_error(error.diagnostics())
         sys.exit(error.exit_status)
     except SystemExit as end:
         if _interrupted(end):
-            note("rdo: interrupted; what was finished is kept")
+            print("rdo: interrupted; what was finished is kept", file=sys.stderr)
         raise
     except OSError as error:
         # A full disk, a folder that may not be written: the machine's state, and no defect of ours.
         if error.filename is None:
             raise
-        note_error(f"{error.filename}: {error.strerror}")
+        print_error(f"{error.filename}: {error.strerror}")
         sys.exit(1)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.building.package_view import ShownPackage
     from rdo.packaging.provenance import BinaryView, Part

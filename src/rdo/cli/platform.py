@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 app = typer.Typer(no_args_is_help=True, help="Platforms: what the base system provides.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

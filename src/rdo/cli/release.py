@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.output import print
 from rdo.cli.release_signatures import signatures
 from rdo.cli.release_update import update
 
@@ -101,8 +102,9 @@ def _shipped(release: Release, dist: str, version: str) -> str:
 
 
 def _print_table(release: Release, rows: Sequence[dict[str, object]], platform: str | None) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from rdo.cli.show import VisibleConsole
 
     table = Table(box=None, pad_edge=False)
     for title in ("project", "version", "type", "component", "index name"):
@@ -115,7 +117,7 @@ def _print_table(release: Release, rows: Sequence[dict[str, object]], platform: 
             offered = row["platform"]
             cells.append(str(offered["version"]) if isinstance(offered, dict) else "")
         table.add_row(*cells)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = VisibleConsole(width=None if sys.stdout.isatty() else 140, markup=False)
     origins = [pins[0].origin for pins in release.pins.values()]
     console.print(
         f"OpenStack {release.series} ({release.codename}), {release.phase}, released {release.released},"

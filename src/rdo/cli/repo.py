@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.common.paths import Paths
     from rdo.distribution.models import Platform, Release

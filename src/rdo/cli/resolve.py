@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.packaging.resolution_model import Node, Reason, Resolution
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 if TYPE_CHECKING:
     from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
@@ -38,8 +40,6 @@ def sbom(
 
     Examples: rdo sbom keystone; rdo sbom --repository --output sbom.cdx.json
     """
-    import sys
-
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
     from rdo.common.errors import InputError
     from rdo.common.files import write_atomically
@@ -56,7 +56,7 @@ def sbom(
     else:
         text = _of_build(package, paths, distribution, series, base)
     if output is None:
-        sys.stdout.write(text)
+        print(text, end="")
     else:
         write_atomically(output, text)
 

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 from rich.segment import Segment
 from rich.table import Table
 
+from rdo.cli.output import print
 from rdo.common.progress import Progress, Task
 from rdo.common.text import escaped, plain, visible
 

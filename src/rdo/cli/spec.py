@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rdo.cli.output import print
 
 if TYPE_CHECKING:
     from rdo.packaging.spec_model import GeneratedSpec
@@ -73,14 +76,14 @@ def spec(
         _show(made, as_json)
     if output is not None:
         for file in write_sources(made, output):
-            typer.echo(f"wrote {file}", err=True)
+            print(f"wrote {file}", file=sys.stderr)
 
 
 def _show(made: GeneratedSpec, as_json: bool) -> None:
     from rdo.cli.show import print_json
 
     if not as_json:
-        typer.echo(made.text, nl=False)
+        print(made.text, end="")
         return
     print_json(
         {
@@ -115,11 +118,11 @@ def _show_difference(made: GeneratedSpec, found: SpecDifference, first: bool, as
         )
         return
     if first:
-        typer.echo(f"{made.package} was not generated before; everything is new.", err=True)
+        print(f"{made.package} was not generated before; everything is new.", file=sys.stderr)
     elif not found.text:
-        typer.echo(f"{made.package} is what it was.", err=True)
-    typer.echo(found.text, nl=False)
+        print(f"{made.package} is what it was.", file=sys.stderr)
+    print(found.text, end="")
     if found.requirements and not first:
-        typer.echo("\nRequirements:")
+        print("\nRequirements:")
         for item in found.requirements:
-            typer.echo(f"  {item}")
+            print(f"  {item}")

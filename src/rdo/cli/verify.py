@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from rdo.cli.output import print
+
 app = typer.Typer()
 
 

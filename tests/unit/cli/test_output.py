@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
@@ -15,7 +16,7 @@ from rich.progress import TextColumn
 
 from rdo.cli import main as entry
 from rdo.cli import show
-from rdo.cli.output import note, note_error, show_defect, write
+from rdo.cli.output import print, print_defect, print_error
 from rdo.common.errors import RdoError
 from rdo.common.text import is_visible
 
@@ -24,9 +25,9 @@ SHOWN = r"\x1b[2J\x1b]0;title\x07 [red]done[/red] \x1b[31mhere\u202e\x9b"
 
 
 def test_lines_show_control_characters_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    write(HOSTILE, Path("/a\x1bb"))
-    note(HOSTILE)
-    assert capsys.readouterr() == (f"{SHOWN}\n/a\\x1bb\n", f"{SHOWN}\n")
+    print(HOSTILE, Path("/a\x1bb"), sep="\n")
+    print(HOSTILE, 1, end="", file=sys.stderr)
+    assert capsys.readouterr() == (f"{SHOWN}\n/a\\x1bb\n", f"{SHOWN} 1")
 
 
 @given(st.text())
@@ -58,7 +59,7 @@ def test_what_is_told_of_progress_is_text_and_no_markup() -> None:
 
 
 def test_errors_are_cut_and_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    note_error(f"it ended\n{HOSTILE}{'x' * 12_000}")
+    print_error(f"it ended\n{HOSTILE}{'x' * 12_000}")
     text = capsys.readouterr().err
     assert text.startswith(f"rdo: it ended\n{SHOWN}xxx")
     assert len(text) < 1100 and "more characters)" in text
@@ -68,7 +69,7 @@ def test_tracebacks_of_defects_are_shown_as_text(capsys: pytest.CaptureFixture[s
     try:
         raise ValueError(HOSTILE)
     except ValueError as error:
-        show_defect(type(error), error, error.__traceback__)
+        print_defect(type(error), error, error.__traceback__)
     assert f"ValueError: {SHOWN}\n" in capsys.readouterr().err
 
 
@@ -86,3 +87,20 @@ def test_an_error_of_a_command_goes_through_it(
     with pytest.raises(SystemExit):
         entry.main(["build"])
     assert capsys.readouterr().err == f"rdo: The log says: {SHOWN}\n"
+
+
+COMMANDS = sorted(Path(entry.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("module", COMMANDS, ids=lambda path: path.stem)
+def test_commands_print_in_no_other_way(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    others = {"typer.echo", "typer.secho", "sys.stderr.write", "Console", "rich.print", "builtins.print"}
+    if module.stem == "output":
+        return
+    assert not calls & others, "print with rdo.cli.output or rdo.cli.show"
+    if "print" in calls:
+        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        named = {name.name for node in imports if node.module == "rdo.cli.output" for name in node.names}
+        assert "print" in named, "from rdo.cli.output import print"
