@@ -16,6 +16,7 @@ from rdo.cli.known_clouds import (
     Json,
     apply_plans,
     base_of,
+    cloud_named,
     deployment_of,
     describe,
     file_of,
@@ -24,6 +25,7 @@ from rdo.cli.known_clouds import (
 from rdo.cli.output import print
 
 if TYPE_CHECKING:
+    from rdo.cloud.given import Given
     from rdo.cloud.status import Status
     from rdo.cloud.topology import Cloud
     from rdo.cloud.verify import Check
@@ -101,7 +103,8 @@ def plan(
         raise InputError("A cloud's file and an answer file both say what the cloud is; one is enough.")
     if answer_file is not None:
         paths = Paths.from_environment()
-        deployment = describe(paths, _from_answers(paths, answer_file, name, repository), release)
+        described, given = _from_answers(paths, answer_file, name, repository)
+        deployment = describe(paths, described, release, given=given, keep=False)
     else:
         deployment = deployment_of(cloud, release)
     done = apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud))
@@ -160,6 +163,7 @@ def up(
 
     paths = Paths.from_environment()
     given = given_passwords(passwords, os.environ)
+    described: Cloud | None = None
     if answer_file is not None:
         if cloud is not None or allinone or on_test_host or host is not None or nodes != 1:
             raise InputError("An answer file says where the cloud is; it goes without another cloud's.")
@@ -167,9 +171,9 @@ def up(
             raise InputError(
                 "An answer file says which services the cloud has; --with and --only go without one."
             )
-        remember(paths, _from_answers(paths, answer_file, name, repository))
-        cloud = name
-    if cloud is None and not (allinone or on_test_host):
+        described, answers = _from_answers(paths, answer_file, name, repository)
+        given = {**answers, **given}
+    if cloud is None and described is None and not (allinone or on_test_host):
         raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
     if cloud is not None and allinone:
         raise InputError("A file says where the cloud is; --allinone goes without one.")
@@ -190,10 +194,10 @@ def up(
             )
         cloud = made.name
     elif allinone:
-        remember(paths, simple.on_host(name, host, repository, services=services or CORE))
-        cloud = name
+        described = simple.on_host(name, host, repository, services=services or CORE)
     with Applier() as applier:
-        deployment = deployment_of(cloud, release, given=given)
+        described = described or cloud_named(paths, cloud)
+        deployment = describe(paths, described, release, given=given)
         remember(paths, deployment.site.cloud)
         done = apply_plans(deployment, dry_run=False, checks=checks, file=file, applier=applier)
     print_report(done, as_json, "changed")
@@ -365,17 +369,21 @@ def _rehearse(paths: Paths, file: Path, release: str | None) -> str:
     return made.name
 
 
-def _from_answers(paths: Paths, file: Path, name: str, repository: str | None) -> Cloud:
-    """Read an answer file, keep its passwords, and say what of it has no meaning here."""
+def _from_answers(
+    paths: Paths, file: Path, name: str, repository: str | None
+) -> tuple[Cloud, dict[str, Given]]:
+    """Read an answer file and say what of it has no meaning here; of its passwords, return the new ones."""
     from rdo.cloud.answerfile import read_answers
     from rdo.cloud.credentials import Credentials
+    from rdo.cloud.given import not_kept
 
     answers = read_answers(file, name=name, repository=repository)
     for remark in answers.remarks:
         print(remark, file=sys.stderr)
-    for kept in Credentials(paths.clouds / name / "passwords.json").preset(answers.passwords):
+    new, others = not_kept(Credentials(paths.clouds / name / "passwords.json"), answers.passwords)
+    for kept in others:
         print(f"{name} has another password {kept} already, which stays.", file=sys.stderr)
-    return answers.cloud
+    return answers.cloud, new
 
 
 # what is done with a cloud that is there comes after what makes one

@@ -56,6 +56,7 @@ def describe(
     *,
     all_run: bool = True,
     given: Mapping[str, Given] | None = None,
+    keep: bool = True,
 ) -> Deployment:
     """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
     from rdo.cloud import deployment, repositorykey
@@ -65,7 +66,7 @@ def describe(
         print(told, file=sys.stderr)
     known = deployment.test_hosts_of(paths, described)
     return deployment.describe(
-        paths, described, series, platform, test_hosts=known, all_run=all_run, given=given
+        paths, described, series, platform, test_hosts=known, all_run=all_run, given=given, keep=keep
     )
 
 

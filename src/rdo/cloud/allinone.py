@@ -11,7 +11,7 @@ from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
-from rdo.cloud.topology import CORE, FURTHER, LOCAL, NEEDS, SERVICES, Cloud, Host, Role, Service
+from rdo.cloud.topology import CORE, FURTHER, LOCAL, NEEDS, SERVICES, Cloud, Host, Role, Service, reasons
 from rdo.common.errors import InputError, UnknownNameError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
@@ -60,7 +60,10 @@ def on_host(
             hosts=(Host(name=name, address=ip_address(address), ssh=target or LOCAL),),
         )
     except ValueError as error:
-        raise InputError(f"{target}: {error}", hint="--host user@ADDRESS, the address as digits.") from error
+        raise InputError(
+            f"{name}, {target or 'this machine'}: {reasons(error)}",
+            hint="--host user@ADDRESS, the address as digits.",
+        ) from error
 
 
 def own_address() -> str:
@@ -135,7 +138,9 @@ def compute_at(name: str, target: str) -> Host:
         address = ip_address(target.rpartition("@")[2])
         return Host(name=name, address=address, ssh=target, roles=(Role.COMPUTE,))
     except ValueError as error:
-        raise InputError(f"{name}, {target}: {error}", hint="--host user@ADDRESS, as digits.") from error
+        raise InputError(
+            f"{name}, {target}: {reasons(error)}", hint="--host user@ADDRESS, as digits."
+        ) from error
 
 
 def _tunnel(host: TestHost) -> IPv4Interface:
@@ -150,7 +155,7 @@ def with_compute(cloud: Cloud, host: Host) -> Cloud:
     try:
         return Cloud.model_validate({**dict(cloud), "hosts": (*cloud.hosts, host)})
     except ValueError as error:
-        raise InputError(f"{host.name} can't join {cloud.name}: {error}") from error
+        raise InputError(f"{host.name} can't join {cloud.name}: {reasons(error)}") from error
 
 
 def add_test_host(

@@ -15,8 +15,10 @@ from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from rdo.cloud import names
+from rdo.cloud.given import Given
 from rdo.cloud.packstackkeys import FORMER, KEYS
 from rdo.cloud.topology import CORE, NEEDS, SERVICES, Cloud, Host, Role, Service
 from rdo.common.errors import DataError, Problem
@@ -90,7 +92,7 @@ class Answers:
     """What an answer file says; ``remarks`` name, with their lines, what has no meaning here."""
 
     cloud: Cloud
-    passwords: Mapping[str, SecretStr]
+    passwords: Mapping[str, Given]
     remarks: tuple[str, ...]
 
 
@@ -117,13 +119,20 @@ class _File:
     def addresses(self, key: str) -> list[str]:
         found = [part.strip() for part in self.text(key).split(",") if part.strip()]
         for address in found:
-            try:
-                ip_address(address)
-            except ValueError:
+            if not names.is_address(address):
                 self.wrong(key, f"{address!r} is no address; names can't be used")
         for address in sorted({one for one in found if found.count(one) > 1}):
             self.wrong(key, f"{address} is there twice")
         return found
+
+    def checked(self, key: str, form: Any, default: str = "", *, part: str | None = None) -> str:
+        """Return a value, or a part of it, that has to have a form of :mod:`rdo.cloud.names`."""
+        value = self.text(key, default) if part is None else part
+        try:
+            TypeAdapter(form).validate_python(value)
+        except ValidationError as error:
+            self.wrong(key, str(error.errors()[0]["ctx"]["error"]))
+        return value
 
     def one_of(self, key: str, default: str, allowed: Mapping[str, str], why: str) -> str:
         value = self.text(key, default)
@@ -146,7 +155,7 @@ def read_answers(path: Path, *, name: str, repository: str | None = None) -> Ans
         "repository": repository,
         "services": _services(file),
         "storage": _storage(file),
-        "region": file.text("CONFIG_KEYSTONE_REGION", "RegionOne"),
+        "region": file.checked("CONFIG_KEYSTONE_REGION", names.Region, "RegionOne"),
     }
     fields["hosts"] = _hosts(file, fields["services"])
     _others(file, fields)
@@ -157,7 +166,7 @@ def read_answers(path: Path, *, name: str, repository: str | None = None) -> Ans
     except ValidationError as error:
         raise DataError([Problem(path, 0, str(one["msg"])) for one in error.errors()]) from error
     passwords = {
-        ours: SecretStr(value)
+        ours: Given(SecretStr(value), path, file.keys[key][0])
         for key, ours in _PASSWORDS.items()
         if (value := file.text(key)) and value != "PW_PLACEHOLDER"
     }
@@ -228,13 +237,9 @@ def _hosts(file: _File, services: tuple[Service, ...]) -> tuple[Host, ...]:
             roles.setdefault(address, [])
             if role not in roles[address]:
                 roles[address].append(role)
+    outside = _outside(file)
     if file.problems:
         return ()
-    pairs = file.text("CONFIG_NEUTRON_OVN_BRIDGE_IFACES").split(",")
-    interfaces = [pair.partition(":") for pair in pairs if pair]
-    outside = next((port for bridge, _, port in interfaces if bridge == "br-ex" and port), None)
-    if interfaces and outside is None:
-        file.wrong("CONFIG_NEUTRON_OVN_BRIDGE_IFACES", "br-ex:INTERFACE is all that can be had")
     made, counts = [], dict.fromkeys(Role, 0)
     for address, own in roles.items():
         main = own[0]
@@ -250,6 +255,16 @@ def _hosts(file: _File, services: tuple[Service, ...]) -> tuple[Host, ...]:
     return tuple(made)
 
 
+def _outside(file: _File) -> str | None:
+    """Return the interface that is on the external network, if one is named."""
+    key = "CONFIG_NEUTRON_OVN_BRIDGE_IFACES"
+    interfaces = [pair.partition(":") for pair in file.text(key).split(",") if pair]
+    outside = next((port for bridge, _, port in interfaces if bridge == "br-ex" and port), None)
+    if interfaces and outside is None:
+        file.wrong(key, "br-ex:INTERFACE is all that can be had")
+    return None if outside is None else file.checked(key, names.Interface, part=outside)
+
+
 def _storage(file: _File) -> dict[str, object]:
     found: dict[str, object] = {"disks": "local"}
     images = {"file": "file"}
@@ -261,11 +276,11 @@ def _storage(file: _File) -> dict[str, object]:
         if len(shares) != 1:
             file.wrong("CONFIG_CINDER_NFS_MOUNTS", f"one share is needed, server:/path, not {len(shares)}")
         else:
-            found["nfs_share"] = shares[0]
+            found["nfs_share"] = file.checked("CONFIG_CINDER_NFS_MOUNTS", names.Share, part=shares[0])
     elif shares:
         file.wrong("CONFIG_CINDER_NFS_MOUNTS", f"goes with CONFIG_CINDER_BACKEND=nfs, not {found['volumes']}")
-    if group := file.text("CONFIG_CINDER_VOLUME_NAME"):
-        found["volume_group"] = group
+    if file.text("CONFIG_CINDER_VOLUME_NAME"):
+        found["volume_group"] = file.checked("CONFIG_CINDER_VOLUME_NAME", names.VolumeGroup)
     return found
 
 

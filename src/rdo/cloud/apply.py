@@ -17,9 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from rdo.cloud.plan import ApplyReport, Plan, StepResult, Target
+from rdo.cloud.texts import Text
 from rdo.common.errors import RdoError
 from rdo.common.files import make_folder
 
@@ -32,8 +33,8 @@ class ApplyError(RdoError):
 
 def _with_secrets(value: object) -> object:
     """Dump models with their secrets in clear: for the pipe to our own child only."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
+    if isinstance(value, Text):
+        return list(value.pieces)
     if isinstance(value, BaseModel):
         return {name: _with_secrets(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):

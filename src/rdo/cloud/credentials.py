@@ -20,10 +20,14 @@ class Credentials:
     are on disk before they are returned.
 
     :param given: what an operator says instead of what is kept; it is kept when :meth:`keep` is called
+    :param write: without, what is made is not kept
     """
 
-    def __init__(self, path: Path, given: Mapping[str, SecretStr] | None = None) -> None:
+    def __init__(
+        self, path: Path, given: Mapping[str, SecretStr] | None = None, *, write: bool = True
+    ) -> None:
         self.path = path
+        self._write_made = write
         self._given = {name: value.get_secret_value() for name, value in (given or {}).items()}
         self.unused = set(self._given)
         """Names of what was given and not asked for yet."""
@@ -36,7 +40,8 @@ class Credentials:
             known = self._read()
             if name not in known:
                 known[name] = secrets.token_hex(16)
-                self._write(known)
+                if self._write_made:
+                    self._write(known)
         return SecretStr(known[name])
 
     def __contains__(self, name: str) -> bool:
@@ -61,14 +66,12 @@ class Credentials:
             self._write(known)
         return names
 
-    def preset(self, given: Mapping[str, SecretStr]) -> list[str]:
-        """Keep passwords from elsewhere, where there are none yet; return the names of those that differ."""
-        with locked(self.path.with_suffix(".lock")):
-            known = self._read()
-            new = {n: value.get_secret_value() for n, value in given.items() if n not in known}
-            if new:
-                self._write(known | new)
-        return sorted(n for n, value in given.items() if n in known and known[n] != value.get_secret_value())
+    def known(self) -> dict[str, str]:
+        """Return what is kept: name -> password.
+
+        :raises InputError: the file can't be read
+        """
+        return self._read()
 
     def names(self) -> list[str]:
         """Return the names of what :meth:`renew` makes anew."""

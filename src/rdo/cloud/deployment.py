@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from rdo.cloud import repositorykey
 from rdo.cloud.apply import Applier
 from rdo.cloud.credentials import Credentials
-from rdo.cloud.given import Given, ceph_keys
+from rdo.cloud.differences import hidden
+from rdo.cloud.given import Given, ceph_keys, kept_faults
+from rdo.cloud.passwordrules import fault
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import ApplyReport, Plan, StepResult, Target
 from rdo.cloud.roles import plans
@@ -24,7 +26,7 @@ from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.topology import LOCAL, Cloud, PlatformNames, Repository, Service, Site
-from rdo.common.errors import InputError, RdoError, UnknownNameError
+from rdo.common.errors import DataError, InputError, RdoError, UnknownNameError
 from rdo.common.files import make_folder, write_atomically
 from rdo.common.paths import Paths
 from rdo.distribution.models import Platform, Release
@@ -55,6 +57,11 @@ class Deployment:
     def name(self) -> str:
         """The cloud's name."""
         return self.site.cloud.name
+
+    @property
+    def secrets(self) -> list[str]:
+        """What is hidden in what programs print: secrets as they are, and in each form that plans have."""
+        return hidden(self.plans, self.credentials.values())
 
     @property
     def rows(self) -> list[tuple[Plan, Target]]:
@@ -110,13 +117,16 @@ def describe(
     test_hosts: Mapping[str, TestHost] | None = None,
     all_run: bool = True,
     given: Mapping[str, Given] | None = None,
+    keep: bool = True,
 ) -> Deployment:
     """Work out the plans of a cloud; its passwords and certificates are made where there are none yet.
 
     :param test_hosts: those of its hosts that are test hosts, by name
     :param all_run: what is to be done needs all of them
     :param given: passwords that take the place of those that are kept
-    :raises InputError: a test host doesn't run, there is no repository, or the passwords are unusable
+    :param keep: keep these from now on; without, they are for these plans only
+    :raises InputError: a test host doesn't run, or there is no repository
+    :raises DataError: passwords are unusable, all of them; none was kept
     """
     known = test_hosts or {}
     for host in known.values():
@@ -150,11 +160,12 @@ def describe(
     folder = paths.clouds / cloud.name
     kept = Credentials(folder / "passwords.json")
     brought = {**ceph_keys(cloud, kept), **(given or {})}
-    credentials = Credentials(kept.path, {name: one.value for name, one in brought.items()})
     authority = Authority(folder / "pki")
+    _check_secrets(kept, brought, lambda secrets: plans(site, secrets, authority))
+    credentials = Credentials(kept.path, {name: one.value for name, one in brought.items()})
     made = plans(site, credentials, authority)
-    _check_given(credentials, brought)
-    credentials.keep()
+    if keep:
+        credentials.keep()
     return Deployment(
         site=site,
         credentials=credentials,
@@ -167,17 +178,32 @@ def describe(
     )
 
 
-def _check_given(credentials: Credentials, brought: Mapping[str, Given]) -> None:
-    """Refuse secrets that nothing asks for, or that would lock what is there already."""
-    wrong = [f"{brought[name].where}: this cloud has no password {name}." for name in credentials.unused]
-    wrong += [
-        f"{brought[name].where}: {name} is there already; with another one, what is kept can't be read."
-        for name in credentials.replacing()
-    ]
-    if wrong:
-        raise InputError(
-            "\n".join(sorted(wrong)), hint="Names are those in passwords.json, as admin or nova_database."
-        )
+def _check_secrets(
+    kept: Credentials, brought: Mapping[str, Given], asking: Callable[[Credentials], object]
+) -> None:
+    """Refuse secrets that a reader would not read back, that nothing asks for, or that lock what is there.
+
+    :param asking: asks for all secrets that the cloud has
+    :raises DataError: all of them, each with its place; nothing was kept
+    """
+    problems = kept_faults(kept, brought)
+    if brought and not problems:
+        # in the place of what may be unusable
+        tried = Credentials(kept.path, {name: SecretStr("0" * 32) for name in brought}, write=False)
+        asking(tried)
+        problems += [
+            brought[name].problem(f"this cloud has no password {name}; passwords.json has the names")
+            for name in tried.unused
+        ]
+    given = Credentials(kept.path, {name: one.value for name, one in brought.items()})
+    for name, one in brought.items():
+        message = fault(name, one.value.get_secret_value())
+        if message is None and name in given.replacing():
+            message = "there is one already; with another one, what is kept can't be read"
+        if message is not None:
+            problems.append(one.problem(f"{name}: {message}"))
+    if problems:
+        raise DataError(problems)
 
 
 def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Target:

@@ -14,10 +14,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rdo.cloud.credentials import Credentials
+from rdo.cloud.passwordrules import fault
 from rdo.cloud.roles.ceph import given_key
 from rdo.cloud.topology import Cloud
 from rdo.common.errors import DataError, InputError, Problem
-from rdo.distribution.yamlfile import read_yaml
+from rdo.distribution.yamlfile import parse_yaml, read_yaml
 
 #: What a variable of the environment with a password is called, before the password's name in capitals.
 VARIABLE = "RDO_PASSWORD_"
@@ -26,10 +27,18 @@ _HEAD = struct.Struct("<HIIH")
 
 @dataclass(frozen=True)
 class Given:
-    """One secret, and where it was found: ``file:line`` or a variable's name."""
+    """One secret, and where it was found: in a line of a file, or in a variable of the environment.
+
+    ``line`` counts from 1; 0 is the file as a whole, and a variable.
+    """
 
     value: SecretStr
-    where: str
+    file: Path
+    line: int = 0
+
+    def problem(self, message: str) -> Problem:
+        """Make a problem of the place."""
+        return Problem(self.file, self.line, message)
 
 
 def passwords(file: Path | None, environment: Mapping[str, str]) -> dict[str, Given]:
@@ -41,7 +50,7 @@ def passwords(file: Path | None, environment: Mapping[str, str]) -> dict[str, Gi
     :raises DataError: what is wrong in the file, all of it; values are never shown
     """
     found = {
-        name.removeprefix(VARIABLE).lower(): Given(SecretStr(value), name)
+        name.removeprefix(VARIABLE).lower(): Given(SecretStr(value), Path(name))
         for name, value in environment.items()
         if name.startswith(VARIABLE) and value
     }
@@ -57,12 +66,35 @@ def passwords(file: Path | None, environment: Mapping[str, str]) -> dict[str, Gi
     rows = source.value if isinstance(source.value, dict) and not problems else {}
     for name, value in rows.items():
         if isinstance(value, str) and value:
-            found[name] = Given(SecretStr(value), f"{file}:{source.line((name,))}")
+            found[name] = Given(SecretStr(value), file, source.line((name,)))
         else:
             problems.append(source.problem((name,), f"{name} should be a text that is not empty"))
     if problems:
         raise DataError(problems)
     return found
+
+
+def not_kept(kept: Credentials, given: Mapping[str, Given]) -> tuple[dict[str, Given], list[str]]:
+    """Return what is given of which nothing is kept yet, and the names of what is kept and differs."""
+    known = kept.known()
+    new = {name: one for name, one in given.items() if name not in known}
+    differ = [
+        n
+        for n, one in given.items()
+        if known.get(n, one.value.get_secret_value()) != one.value.get_secret_value()
+    ]
+    return new, sorted(differ)
+
+
+def kept_faults(kept: Credentials, given: Mapping[str, Given]) -> list[Problem]:
+    """Return what is wrong with kept passwords whose place nothing given takes."""
+    text = kept.path.read_text() if kept.path.exists() else "{}"
+    found = parse_yaml(text, kept.path)
+    return [
+        found.problem((name,), f"{name}: {message}; without its line, one is made")
+        for name, value in sorted(kept.known().items())
+        if name not in given and (message := fault(name, value)) is not None
+    ]
 
 
 def ceph_keys(cloud: Cloud, kept: Credentials) -> dict[str, Given]:
@@ -82,7 +114,7 @@ def ceph_keys(cloud: Cloud, kept: Credentials) -> dict[str, Given]:
         if not file.exists() and name in kept:
             continue
         try:
-            found[name] = Given(SecretStr(_key_in(file, client)), str(file))
+            found[name] = Given(SecretStr(_key_in(file, client)), file)
         except OSError as error:
             problems.append(Problem(file, 0, f"can't be read: {error.strerror}"))
         except ValueError as error:

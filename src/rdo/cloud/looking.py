@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from rdo.cloud.apply import ApplyError, Reporter
-from rdo.cloud.differences import difference_script, read_difference
+from rdo.cloud.differences import difference_script, hidden, read_difference
 from rdo.cloud.operations import Scripts, facts, objects_look, scripts_for
 from rdo.cloud.plan import AnyStep, ApplyReport, Objects, Plan, Service, StepResult, Target
+from rdo.cloud.shell import Shell, lines, sh
 from rdo.cloud.ssh import run_on
 from rdo.common.process import CommandError
 
@@ -32,30 +33,46 @@ def all_scripts(plan: Plan) -> dict[str, Scripts]:
     return {step.id: scripts_for(step, earlier) for step in plan.steps}
 
 
-def guards(steps: Sequence[AnyStep], scripts: Mapping[str, Scripts]) -> str:
+def guards(steps: Sequence[AnyStep], scripts: Mapping[str, Scripts]) -> Shell:
     """Return a script that asks the guards of steps, a few at a time; :func:`holding` reads what it prints.
 
     :param steps: those of a whole plan, those of one of its stages, or a single one
     """
-    lines = []
+    parts = []
     objects = [step for step in steps if isinstance(step, Objects)]
     if objects:
         # What asks APIs takes longest, one answer after the other: it begins first, and the rest, many short
         # processes, lets it through.
-        told = "sed -n 's/^there: /rdo-there:/p'"
-        lines.append(f"(\n{objects_look(objects)}\n) </dev/null 2>/dev/null | {told} &")
-        lines.append("renice -n 10 $BASHPID >/dev/null")
-    lines.append(facts(steps))
-    lines.append(f"rdo_count=0\nrdo_ask() {{ ((rdo_count++ < {SIDE_BY_SIDE})) || wait -n; }}")
+        parts.append(
+            sh(
+                """
+                (
+                %(look)s
+                ) </dev/null 2>/dev/null | sed -n 's/^there: /rdo-there:/p' &
+                renice -n 10 $BASHPID >/dev/null
+                """,
+                look=objects_look(objects),
+            )
+        )
+    parts.append(facts(steps))
+    parts.append(sh("rdo_count=0\nrdo_ask() { ((rdo_count++ < %(most)s)) || wait -n; }", most=SIDE_BY_SIDE))
     for number, step in enumerate(steps):
         if isinstance(step, Objects):
             continue
         # In a condition bash would ignore a guard's own `set -e`; hence the status afterwards.
-        lines.append(
-            f"rdo_ask\n{{ (\n{scripts[step.id].guard}\n) </dev/null >/dev/null 2>&1;"
-            f" [ $? -ne 0 ] || echo rdo-holds:{number}; }} &"
+        parts.append(
+            sh(
+                """
+                rdo_ask
+                { (
+                %(guard)s
+                ) </dev/null >/dev/null 2>&1; [ $? -ne 0 ] || echo %(told)s; } &
+                """,
+                guard=scripts[step.id].guard,
+                told=f"rdo-holds:{number}",
+            )
         )
-    return "\n".join([*lines, "wait", ""])
+    return lines([*parts, sh("wait\n")])
 
 
 def holding(steps: Sequence[AnyStep], said: str) -> dict[str, bool]:
@@ -83,14 +100,14 @@ def look(
     What follows from steps that have not run can't be looked at yet.
 
     :param targets: how each plan's host is reached
-    :param secrets: what is masked in files
+    :param secrets: what is hidden in files besides that which stands at a secret's place
     :param report: told of each step
     :raises ApplyError: a host can't be reached
     """
-    hidden = sorted(secrets, key=len, reverse=True)
+    known = hidden(plans, secrets)
     with ThreadPoolExecutor(max_workers=16) as pool:
         rows = zip(plans, targets, strict=True)
-        found = pool.map(lambda row: _look(row[0], row[1], hidden), rows)
+        found = pool.map(lambda row: _look(row[0], row[1], known), rows)
         results: list[StepResult] = []
         for one in itertools.chain.from_iterable(found):
             results.append(one)
@@ -126,7 +143,7 @@ def _look(plan: Plan, target: Target, secrets: Sequence[str]) -> list[StepResult
     return rows
 
 
-def _said(plan: Plan, target: Target, script: str) -> str:
+def _said(plan: Plan, target: Target, script: Shell) -> str:
     try:
         done = run_on(target, script, timeout=PATIENCE)
     except CommandError as error:

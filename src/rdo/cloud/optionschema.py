@@ -154,13 +154,14 @@ def mistakes(plan: Plan, schemas: Mapping[str, Schema]) -> Iterator[Mistake]:
             continue
         schema = schemas[step.project]
         values = {
-            section: {name: value.get_secret_value() for name, value in options.items()}
+            section: {name: value.shown() for name, value in options.items()}
             for section, options in step.options.items()
         }
         for section, options in values.items():
             known = _section(step.project, section, schema, values)
             for name, value in options.items():
-                if (message := _judge(name, value, section, known, schema)) is not None:
+                secret = bool(step.options[section][name].secrets)
+                if (message := _judge(name, None if secret else value, section, known, schema)) is not None:
                     yield Mistake(plan.host, step.path, step.project, section, name, message)
 
 
@@ -183,7 +184,7 @@ def _section(
 
 
 def _judge(
-    name: str, value: str, section: str, known: Mapping[str, Option] | None, schema: Schema
+    name: str, value: str | None, section: str, known: Mapping[str, Option] | None, schema: Schema
 ) -> str | None:
     if known is None:
         return f"there is no section [{section}]"
@@ -193,8 +194,8 @@ def _judge(
         return "there is no such option" + (f"; it is in {', '.join(elsewhere[:3])}" if elsewhere else "")
     if option.gone is not None:
         return option.gone
-    # What refers to another option can't be told before.
-    return None if "$" in value else _fault(option, value)
+    # What refers to another option can't be told before; what is secret is not quoted in a message.
+    return None if value is None or "$" in value else _fault(option, value)
 
 
 def _fault(option: Option, value: str) -> str | None:

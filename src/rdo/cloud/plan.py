@@ -2,7 +2,7 @@
 
 A plan is data. It says what shall hold on one host, not how to look; :mod:`rdo.cloud.operations` turns each
 step into a guard and a script for the host, :mod:`rdo.cloud.apply` runs them. Secrets are
-:class:`pydantic.SecretStr`, so that printing a plan shows none.
+:mod:`rdo.cloud.texts`' own pieces, so that what shows a plan hides them by their place.
 
 Steps belong to stages. All hosts go through a stage side by side, and none begins the next before all have
 done it: what a stage needs of another host is what an earlier stage put there.
@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
+
+from rdo.cloud.shell import Shell
+from rdo.cloud.texts import Text, join
 
 #: The first line of whatever file a plan writes; INI files, httpd, nft and Python all take it for a comment.
 WRITTEN = "# Written by `rdo cloud`; it is written anew when that runs again."
@@ -75,14 +78,14 @@ class File(Step):
 
     kind: Literal["file"] = "file"
     path: str
-    content: SecretStr
+    content: Text
     owner: str = "root"
     group_owner: str = "root"
     mode: str = "644"
 
 
 class Config(Step):
-    """A file of oslo.config's options, whole: section -> option -> value.
+    """A file of oslo.config's options, whole: section -> option -> value, as they are written there.
 
     ``project`` has the option schema that they are checked against; None where there is none.
     """
@@ -90,25 +93,25 @@ class Config(Step):
     kind: Literal["config"] = "config"
     path: str
     project: str | None
-    options: Mapping[str, Mapping[str, SecretStr]]
+    options: Mapping[str, Mapping[str, Text]]
     owner: str = "root"
     group_owner: str
     mode: str = "640"
 
     def as_file(self) -> File:
         """Return the step that writes the file."""
-        lines = [f"{WRITTEN} Other settings go to"]
+        lines: list[str | Text] = [f"{WRITTEN} Other settings go to"]
         lines += ["# a file of another name in this folder, or to `options` in the cloud's file."]
         for section, options in self.options.items():
             lines += ["", f"[{section}]"]
-            lines += [f"{name} = {value.get_secret_value()}".rstrip() for name, value in options.items()]
+            lines += [Text(f"{name} = ", value) if value else f"{name} =" for name, value in options.items()]
         return File(
             id=self.id,
             title=self.title,
             stage=self.stage,
             group=self.group,
             path=self.path,
-            content=SecretStr("\n".join(lines) + "\n"),
+            content=Text(join("\n", lines), "\n"),
             owner=self.owner,
             group_owner=self.group_owner,
             mode=self.mode,
@@ -134,10 +137,10 @@ class Script(Step):
 
     kind: Literal["script"] = "script"
     path: str | None = None
-    script: SecretStr
-    unless: SecretStr
+    script: Shell
+    unless: Shell
     retries: int = 0
-    undo: str = ""
+    undo: Shell | None = None
 
 
 class Database(Step):
@@ -150,7 +153,7 @@ class Database(Step):
     kind: Literal["database"] = "database"
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     user: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    password: SecretStr
+    password: Text
     clients: tuple[str, ...] = Field(description="addresses the account may come from, MariaDB's notation")
     server: str | None = None
     ca: str | None = None
@@ -169,7 +172,7 @@ class Service(Step):
     kind: Literal["service"] = "service"
     unit: str
     restart_after: tuple[str, ...] = ()
-    ready: SecretStr | None = None
+    ready: Shell | None = None
     patience: int = 240
 
 
@@ -182,7 +185,7 @@ class Objects(Step):
 
     kind: Literal["objects"] = "objects"
     cloud: str
-    wanted: SecretStr
+    wanted: Text
 
 
 AnyStep = Annotated[

@@ -6,6 +6,7 @@ import os
 import shlex
 
 from rdo.cloud.plan import Target
+from rdo.cloud.shell import Shell
 from rdo.common.process import Completed, run
 
 
@@ -26,9 +27,10 @@ def command_on(target: Target, command: str = "bash -s") -> list[str]:
     return [*words, target.host, as_root]
 
 
-def run_on(target: Target, script: str, *, timeout: float) -> Completed:
+def run_on(target: Target, script: Shell | str, *, timeout: float) -> Completed:
     """Run a bash script on a host; it goes over standard input, where nobody sees what it holds.
 
     :raises CommandError: the host has not answered, or the script not ended, within ``timeout`` seconds
     """
-    return run(command_on(target), input=script, check=False, timeout=timeout)
+    text = script.reveal() if isinstance(script, Shell) else script
+    return run(command_on(target), input=text, check=False, timeout=timeout)

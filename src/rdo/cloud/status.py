@@ -134,7 +134,7 @@ def _host(deployment: Deployment, plan: Plan, target: Target) -> HostStatus:
 
 
 def _agents(target: Target, services: Sequence[str]) -> tuple[tuple[Agent, ...], str | None]:
-    done, said = _ask(target, python_on_host("status", {"cloud": CLOUD, "services": list(services)}))
+    done, said = _ask(target, python_on_host("status", {"cloud": CLOUD, "services": list(services)}).reveal())
     if not done:
         return (), said
     rows = [json.loads(line) for line in said.splitlines() if line.startswith("{")]

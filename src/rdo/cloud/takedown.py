@@ -92,7 +92,7 @@ def script_of(plan: Plan, *, data: bool) -> str:
     for unit in units_of(plan):
         lines.append(f"systemctl disable --quiet --now {shlex.quote(unit)} 2>/dev/null || true")
     for step in _undone(plan):
-        lines.append(f"(\n{step.undo}\n) || exit 1")
+        lines.append(f"(\n{step.undo.reveal() if step.undo else ''}\n) || exit 1")
     # Packages first, so that their scriptlets find their configuration; then what no package owns.
     lines.append(_PACKAGES)
     lines += [f"rm -f {shlex.quote(path)}" for path in _paths(plan)]
@@ -112,7 +112,7 @@ def _data(plan: Plan) -> tuple[str, ...]:
 
 
 def _undone(plan: Plan) -> list[Script]:
-    return [step for step in reversed(plan.steps) if isinstance(step, Script) and step.undo]
+    return [step for step in reversed(plan.steps) if isinstance(step, Script) and step.undo is not None]
 
 
 def _databases(plan: Plan) -> list[Database]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Literal, get_args
 from uuid import UUID
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from rdo.cloud import names
 from rdo.cloud.plan import Part
 
 
@@ -102,17 +103,17 @@ LOCAL = "local"
 class Host(Part):
     """One machine of the cloud."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    address: IPv4Address | IPv6Address = Field(description="where its services listen and others reach it")
+    name: names.HostName
+    address: names.IpAddress = Field(description="where its services listen and others reach it")
     roles: tuple[Role, ...] = Field(default=tuple(Role), min_length=1)
-    ssh: str | None = Field(
+    ssh: names.Login | None = Field(
         default=None, description="[user@]address for SSH, root@address by default; local: this very machine"
     )
     tunnel: IPv4Interface | None = Field(
         default=None, description="address and prefix for tunnels; its address by default"
     )
-    tunnel_interface: str | None = Field(default=None, description="the interface that has it")
-    external_interface: str | None = Field(
+    tunnel_interface: names.Interface | None = Field(default=None, description="the interface that has it")
+    external_interface: names.Interface | None = Field(
         default=None, description="interface on the external network; without one it stays inside the host"
     )
 
@@ -127,7 +128,7 @@ class Host(Part):
 class External(Part):
     """The network that floating IPs are from."""
 
-    name: str = "public"
+    name: names.Line = "public"
     subnet: IPv4Network = IPv4Network("203.0.113.0/24")
     gateway: IPv4Address = IPv4Address("203.0.113.1")
     first: IPv4Address = IPv4Address("203.0.113.100")
@@ -149,16 +150,16 @@ class External(Part):
 class Pools(Part):
     """How the pools of a Ceph cluster are called."""
 
-    images: str = Field(default="images", min_length=1)
-    volumes: str = Field(default="volumes", min_length=1)
-    disks: str = Field(default="vms", min_length=1)
+    images: names.Pool = "images"
+    volumes: names.Pool = "volumes"
+    disks: names.Pool = "vms"
 
 
 class Cluster(Part):
     """A Ceph cluster that is there already. Its monitors speak the protocol of version 2, at port 3300."""
 
     fsid: UUID
-    monitors: tuple[IPv4Address | IPv6Address, ...] = Field(min_length=1)
+    monitors: tuple[names.IpAddress, ...] = Field(min_length=1)
     keyrings: Path = Field(description="folder with ceph.client.NAME.keyring of glance, cinder and nova")
     pools: Pools = Pools()
 
@@ -171,8 +172,8 @@ class Storage(Part):
     disks: Literal["local", "rbd"] = "rbd"
     size: int = Field(default=8, ge=1, description="GiB that the small Ceph takes of its host's disk")
     cluster: Cluster | None = Field(default=None, description="an existing Ceph; a small one is made without")
-    nfs_share: str | None = Field(default=None, description="server:/path, for volumes on NFS")
-    volume_group: str = Field(default="cinder-volumes", description="for volumes on LVM")
+    nfs_share: names.Share | None = Field(default=None, description="server:/path, for volumes on NFS")
+    volume_group: names.VolumeGroup = Field(default="cinder-volumes", description="for volumes on LVM")
 
     @property
     def ceph(self) -> bool:
@@ -189,18 +190,20 @@ class Storage(Part):
 
 
 #: project -> section -> option -> value
-Options = Mapping[str, Mapping[str, Mapping[str, str | int | float | bool]]]
+Options = Mapping[str, Mapping[names.Section, Mapping[names.Option, names.Value]]]
 
 
 class Cloud(Part):
     """A cloud as its operator describes it."""
 
-    name: str = Field(default="rdo", pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    series: str | None = Field(default=None, description="the newest maintained one by default")
-    platform: str | None = Field(default=None, description="of all hosts")
-    region: str = "RegionOne"
-    repository: str | None = Field(default=None, description="URL above the repositories; ours by default")
-    repository_key: str | None = Field(
+    name: names.HostName = "rdo"
+    series: names.Line | None = Field(default=None, description="the newest maintained one by default")
+    platform: names.Line | None = Field(default=None, description="of all hosts")
+    region: names.Region = "RegionOne"
+    repository: names.Address | None = Field(
+        default=None, description="URL above the repositories; ours by default"
+    )
+    repository_key: names.Line | None = Field(
         default=None, description="file of the key that signed the repository, or the key's fingerprint"
     )
     services: tuple[Service, ...] = CORE
@@ -310,3 +313,15 @@ class Site(Part):
 def in_url(address: IPv4Address | IPv6Address) -> str:
     """Return an address as it stands in a URL."""
     return f"[{address}]" if address.version == 6 else str(address)
+
+
+def reasons(error: ValueError) -> str:
+    """Return what is wrong with a cloud that did not come from a file, in one line and without its values."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        ": ".join(
+            [*(str(step) for step in row["loc"][-1:]), str(row.get("ctx", {}).get("error", row["msg"]))]
+        )
+        for row in error.errors(include_url=False)
+    )

@@ -91,7 +91,7 @@ def use(
         text=True,
     ) as child:
         assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(python_on_host("verify", job))
+        child.stdin.write(python_on_host("verify", job).reveal())
         child.stdin.close()
         words: list[str] = []
         for line in child.stdout:

@@ -25,11 +25,14 @@ from pyinfra.api.exceptions import PyinfraError  # noqa: E402
 from pyinfra.api.host import Host  # noqa: E402
 
 from rdo.cloud.connections import mend_proxies, watch  # noqa: E402
+from rdo.cloud.differences import hidden  # noqa: E402
 from rdo.cloud.looking import PATIENCE, SIDE_BY_SIDE, all_scripts, caused, guards, holding  # noqa: E402
 from rdo.cloud.operations import Scripts, package_scripts  # noqa: E402
 from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
+from rdo.cloud.shell import Shell, lines, sh  # noqa: E402
 from rdo.cloud.ssh import needs_sudo  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
+from rdo.cloud.texts import HIDDEN  # noqa: E402
 
 _LOCAL = "@local"
 """pyinfra's name of the machine that it runs on."""
@@ -47,7 +50,7 @@ class _Node:
         self.failed = False
         self.known: dict[str, bool] = {}
 
-    def run(self, script: str, timeout: int | None = None) -> tuple[bool, str]:
+    def run(self, script: Shell, timeout: int | None = None) -> tuple[bool, str]:
         """Run a script on the host; return whether it succeeded, and what it said.
 
         :param timeout: seconds after which it has failed; the script itself may go on
@@ -55,7 +58,7 @@ class _Node:
         try:
             # a local name would end as the process's argument; standard input shows nobody anything
             ok, output = self.host.run_shell_command(
-                StringCommand("bash", "-s"), _stdin=script, _timeout=timeout, _sudo=self.sudo
+                StringCommand("bash", "-s"), _stdin=script.reveal(), _timeout=timeout, _sudo=self.sudo
             )
         except TimeoutError:
             return False, f"{self.plan.host} has not answered within {timeout} s"
@@ -148,14 +151,14 @@ class _Node:
         print(line, file=sys.stderr, flush=True)
 
     def masked(self, text: str) -> str:
-        """Hide secrets that a program on the host may have printed."""
+        """Hide secrets that a program on the host may have printed, in any form that a step has them in."""
         for secret in self.secrets:
-            text = text.replace(secret, "***")
+            text = text.replace(secret, HIDDEN)
         return text
 
 
-def _strict(scripts: Scripts) -> str:
-    return f"set -euo pipefail\n{scripts.make}"
+def _strict(scripts: Scripts) -> Shell:
+    return lines([sh("set -euo pipefail"), scripts.make])
 
 
 def work() -> int:
@@ -191,7 +194,7 @@ def work() -> int:
         for (name, _), target in zip(hosts, targets, strict=True):
             if not target.local:
                 watch(state.inventory.get_host(name))
-        secrets = sorted(job["secrets"], key=len, reverse=True)
+        secrets = hidden(plans, job["secrets"])
         nodes = [
             _Node(state.inventory.get_host(name), plan, results, secrets, sudo=needs_sudo(target))
             for (name, _), target, plan in zip(hosts, targets, plans, strict=True)

@@ -8,6 +8,7 @@ import pytest
 
 from rdo.cloud.answerfile import Answers, read_answers
 from rdo.cloud.credentials import Credentials
+from rdo.cloud.given import not_kept
 from rdo.cloud.topology import Role
 from rdo.common.errors import DataError
 
@@ -109,7 +110,7 @@ def test_what_it_says_becomes_a_cloud(tmp_path: Path) -> None:
     ]
     assert cloud.options["nova"] == {"DEFAULT": {"debug": True}}
     assert not cloud.uses_ceph
-    assert {name: value.get_secret_value() for name, value in answers.passwords.items()} == {
+    assert {name: one.value.get_secret_value() for name, one in answers.passwords.items()} == {
         "admin": "opensesame",
         "glance_database": "glance-secret",
     }
@@ -174,7 +175,7 @@ def test_swift_is_on_unless_it_is_left_out(tmp_path: Path) -> None:
     assert "swift" in answers.cloud.services
     assert Role.STORAGE in answers.cloud.controller.roles
     assert answers.cloud.options["swift"] == {"DEFAULT": {"log_level": "DEBUG"}}
-    assert answers.passwords["swift_service"].get_secret_value() == "given"
+    assert answers.passwords["swift_service"].value.get_secret_value() == "given"
     without = read(tmp_path, text + "CONFIG_SWIFT_INSTALL=n\n").cloud
     assert "swift" not in without.services
     assert Role.STORAGE not in without.controller.roles
@@ -185,7 +186,7 @@ def test_heat_comes_with_its_passwords(tmp_path: Path) -> None:
     keys = {"CONFIG_HEAT_DB_PW": "heat_database", "CONFIG_HEAT_DOMAIN_PASSWORD": "heat_domain"}
     answers = read(tmp_path, text + "".join(f"{key}=given-{n}\n" for n, key in enumerate(keys)))
     assert "heat" in answers.cloud.services and "barbican" not in answers.cloud.services
-    found = {name: value.get_secret_value() for name, value in answers.passwords.items()}
+    found = {name: one.value.get_secret_value() for name, one in answers.passwords.items()}
     assert found == {"heat_database": "given-0", "heat_domain": "given-1"}
     assert "heat" not in read(tmp_path, text.replace("=y", "=n")).cloud.services
 
@@ -196,7 +197,7 @@ def test_ironic_comes_without_novas_part(tmp_path: Path) -> None:
     )
     answers = read(tmp_path, text)
     assert "ironic" in answers.cloud.services
-    assert answers.passwords["ironic_service"].get_secret_value() == "given"
+    assert answers.passwords["ironic_service"].value.get_secret_value() == "given"
     assert [remark for remark in answers.remarks if ":4: Ironic has its API" in remark]
     assert "ironic" not in read(tmp_path, text.replace("=y", "=n")).cloud.services
 
@@ -225,7 +226,8 @@ def test_passwords_that_are_there_stay(tmp_path: Path) -> None:
     credentials = Credentials(tmp_path / "passwords.json")
     first = credentials["admin"].get_secret_value()
     answers = read(tmp_path, FULL)
-    assert credentials.preset(answers.passwords) == ["admin"]
+    new, others = not_kept(credentials, answers.passwords)
+    assert others == ["admin"]
+    assert "admin" not in new and new["glance_database"].value.get_secret_value() == "glance-secret"
     assert credentials["admin"].get_secret_value() == first
-    assert credentials["glance_database"].get_secret_value() == "glance-secret"
-    assert credentials.preset(answers.passwords) == ["admin"]
+    assert "glance_database" not in credentials, "nothing is kept before all of it can be used"

@@ -43,8 +43,8 @@ def test_passwords_of_a_file_win_over_those_of_the_environment(tmp_path: Path) -
     found = passwords(file, variables)
     values = {name: one.value.get_secret_value() for name, one in found.items()}
     assert values == {"admin": "1.10", "nova_database": "0123", "glance_service": "x"}
-    assert found["nova_database"].where == f"{file}:2"
-    assert found["glance_service"].where == "RDO_PASSWORD_GLANCE_SERVICE"
+    assert str(found["nova_database"].problem("x")) == f"{file}:2: x"
+    assert str(found["glance_service"].problem("x")) == "RDO_PASSWORD_GLANCE_SERVICE: x"
     assert "0123" not in repr(found)
     assert passwords(None, {}) == {}
 

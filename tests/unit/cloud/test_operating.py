@@ -51,7 +51,7 @@ def deployment(folder: Path, *hosts: Host, platform: str = "debian13", **fields:
 
 def content(plan: Plan, step: str) -> str:
     found = next(one for one in plan.steps if one.id == step)
-    text: str = found.content.get_secret_value()  # type: ignore[union-attr]  # it is a file
+    text: str = found.content.reveal()  # type: ignore[union-attr]  # it is a file
     return text
 
 

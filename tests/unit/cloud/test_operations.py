@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from rdo.cloud.operations import (
     database_scripts,
@@ -22,11 +21,13 @@ from rdo.cloud.operations import (
 )
 from rdo.cloud.plan import Database, File, Link, Packages, Script, Service
 from rdo.cloud.roles.running import step as step_running
+from rdo.cloud.shell import Shell, sh
+from rdo.cloud.texts import Text
 
 
-def bash(script: str) -> int:
+def bash(script: Shell) -> int:
     return subprocess.run(
-        ["bash", "-s"], input=f"set -euo pipefail\n{script}", text=True, check=False
+        ["bash", "-s"], input=f"set -euo pipefail\n{script.reveal()}", text=True, check=False
     ).returncode
 
 
@@ -39,7 +40,7 @@ def test_a_file_is_written_once_and_then_holds(tmp_path: Path, content: str) -> 
         id="f",
         title="f",
         path=str(path),
-        content=SecretStr(content),
+        content=Text.secret(content),
         owner=pwd.getpwuid(os.getuid()).pw_name,
         group_owner=grp.getgrgid(os.getgid()).gr_name,
         mode="640",
@@ -62,11 +63,11 @@ def test_a_database_account_cannot_break_out_of_its_statement() -> None:
         title="d",
         name="keystone",
         user="keystone",
-        password=SecretStr("it's \\ here"),
+        password=Text.secret("it's \\ here"),
         clients=("localhost",),
     )
     made = database_scripts(step)
-    script, guard = made.make, made.guard
+    script, guard = made.make.reveal(), made.guard.reveal()
     assert "IDENTIFIED BY 'it''s \\\\ here'" in script
     assert "GRANT ALL PRIVILEGES ON `keystone`.* TO 'keystone'@'localhost'" in script
     assert "MYSQL_PWD=" in guard
@@ -76,14 +77,14 @@ def test_a_database_account_cannot_break_out_of_its_statement() -> None:
 def test_packages_are_asked_for_by_what_they_provide() -> None:
     step = Packages(id="p", title="p", names=("httpd", "python3dist(x) >= 1"))
     made = package_scripts(step)
-    script, guard = made.make, made.guard
+    script, guard = made.make.reveal(), made.guard.reveal()
     assert guard.endswith("--whatprovides httpd 'python3dist(x) >= 1'")
     assert script.startswith("dnf -y")
 
 
 def test_packages_of_several_steps_are_one_transaction() -> None:
     steps = [Packages(id=n, title=n, names=(n, "shared")) for n in ("a", "b")]
-    assert package_scripts(*steps).make == "dnf -y -q install a shared b\n"
+    assert package_scripts(*steps).make.reveal() == "dnf -y -q install a shared b\n"
 
 
 def test_an_account_over_the_network_has_to_use_tls() -> None:
@@ -92,14 +93,14 @@ def test_an_account_over_the_network_has_to_use_tls() -> None:
         title="d",
         name="nova",
         user="nova",
-        password=SecretStr("x"),
+        password=Text.secret("x"),
         clients=("192.0.2.10",),
         server="192.0.2.10",
         ca="/ca",
     )
     made = database_scripts(step)
-    assert "ALTER USER 'nova'@'192.0.2.10' IDENTIFIED BY 'x' REQUIRE SSL" in made.make
-    assert "--ssl-ca=/ca --ssl-verify-server-cert" in made.guard
+    assert "ALTER USER 'nova'@'192.0.2.10' IDENTIFIED BY 'x' REQUIRE SSL" in made.make.reveal()
+    assert "--ssl-ca=/ca --ssl-verify-server-cert" in made.guard.reveal()
 
 
 @dataclass
@@ -164,7 +165,7 @@ def test_a_service_holds_if_it_runs_since_what_it_reads(
     read = tmp_path / "read"
     read.write_text("")
     packages = Packages(id="packages", title="p", names=("one", "two"))
-    file = File(id="file", title="f", path=str(read), content=SecretStr(""))
+    file = File(id="file", title="f", path=str(read), content=Text(""))
     step = Service(id="s", title="s", unit="a-b@c", restart_after=("packages", "file"))
     other = Service(id="o", title="o", unit="other")
     host = PlayedHost(
@@ -172,26 +173,26 @@ def test_a_service_holds_if_it_runs_since_what_it_reads(
         {"other": (LATE, "active", "enabled"), "a-b@c": (since, state, how)},
         {"one": installed, "two": 1},
     )
-    guard = scripts_for(step, {"packages": packages, "file": file}).guard
+    guard = scripts_for(step, {"packages": packages, "file": file}).guard.reveal()
     status, _ = host.run(guard)
     assert (status == 0) == holds
     # told once of all, it asks neither systemd nor, where no package is newer, rpm
-    ahead = facts([packages, other, step, step])
+    ahead = facts([packages, other, step, step]).reveal()
     _, asked = host.run(ahead)
     assert asked == 2
     status, asked = host.run(f"{ahead}\n(\n{guard}\n)")
     assert (status == 0) == holds
     assert asked == 2 or not holds
-    status, asked = host.run(f"{ahead}\n(\n{package_scripts(packages).guard}\n)")
+    status, asked = host.run(f"{ahead}\n(\n{package_scripts(packages).guard.reveal()}\n)")
     assert (status, asked) == (0, 2)
 
 
 def test_packages_that_lack_are_asked_for_one_by_one(tmp_path: Path) -> None:
     there, lacking = (Packages(id=n, title=n, names=(n,)) for n in ("there", "lacking"))
     host = PlayedHost(tmp_path, {}, {"there": 1})
-    ahead = facts([there, lacking])
-    assert host.run(f"{ahead}\n(\n{package_scripts(there).guard}\n)")[0] == 0
-    assert host.run(f"{ahead}\n(\n{package_scripts(lacking).guard}\n)")[0] != 0
+    ahead = facts([there, lacking]).reveal()
+    assert host.run(f"{ahead}\n(\n{package_scripts(there).guard.reveal()}\n)")[0] == 0
+    assert host.run(f"{ahead}\n(\n{package_scripts(lacking).guard.reveal()}\n)")[0] != 0
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_what_does_not_run_any_more_is_seen(tmp_path: Path, told: str, bad: bool
     tool = tmp_path / "systemctl"
     tool.write_text(f'#!/bin/bash\n[ "$1" = show ] && exec cat {tmp_path}/told\n[[ $* != *dead* ]]\n')
     tool.chmod(0o755)
-    script = f"{check.unless.get_secret_value()}\nstatus=$?\necho $rdo_bad\nexit $status\n"
+    script = f"{check.unless.reveal()}\nstatus=$?\necho $rdo_bad\nexit $status\n"
     done = subprocess.run(
         ["bash", "-s"],
         input=script,
@@ -244,18 +245,18 @@ def test_a_script_waits_until_its_condition_holds(tmp_path: Path) -> None:
     step = Script(
         id="s",
         title="s",
-        unless=SecretStr(f"test -e {flag}"),
-        script=SecretStr(f"(sleep 1; touch {flag}) >/dev/null 2>&1 &"),
+        unless=sh("test -e %(flag)s", flag=str(flag)),
+        script=sh("(sleep 1; touch %(flag)s) >/dev/null 2>&1 &", flag=str(flag)),
         retries=10,
     )
     assert bash(scripts_for(step, {}).make) == 0
     assert flag.exists()
-    never = step.model_copy(update={"unless": SecretStr("false"), "retries": 1})
+    never = step.model_copy(update={"unless": sh("false"), "retries": 1})
     assert bash(scripts_for(never, {}).make) == 1
 
 
 def test_a_job_reaches_its_program_on_a_descriptor_of_its_own() -> None:
-    script = python_on_host("objects", {"secret": 'hush $HOME `id` "x"'})
+    script = python_on_host("objects", {"secret": 'hush $HOME `id` "x"'}).reveal()
     # the program itself needs openstacksdk; what is tried here is how both get there
     program = 'import os, json; print(json.load(os.fdopen(9))["secret"])'
     begin = script.index("\nRDO_JOB\n") + len("\nRDO_JOB\n")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from rdo.cloud.optionschema import mistakes, parse_schema
 from rdo.cloud.plan import Config, Plan, Stage
+from rdo.cloud.texts import Text
 
 SCHEMA = """\
 deprecated_options:
@@ -50,7 +50,7 @@ def found(options: dict[str, dict[str, str]], project: str = "cinder", *, known:
         path="/etc/c/c.conf",
         project=project,
         group_owner="c",
-        options={s: {n: SecretStr(v) for n, v in rows.items()} for s, rows in options.items()},
+        options={s: {n: Text(v) for n, v in rows.items()} for s, rows in options.items()},
     )
     rows = mistakes(Plan(host="one", steps=(step,)), {known: parse_schema(SCHEMA)})
     return [f"[{row.section}] {row.option}: {row.message}" for row in rows]

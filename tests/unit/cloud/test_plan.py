@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from rdo.cloud.plan import ApplyReport, Config, File, Link, Plan, Service, Stage, StepResult
+from rdo.cloud.texts import Text
 
 
 def link(name: str) -> Link:
@@ -25,7 +26,7 @@ def test_a_restart_after_a_later_step_is_refused() -> None:
 
 
 def test_a_printed_plan_shows_no_secret() -> None:
-    plan = Plan(host="h", steps=(File(id="f", title="f", path="/f", content=SecretStr("hush")),))
+    plan = Plan(host="h", steps=(File(id="f", title="f", path="/f", content=Text.secret("hush")),))
     assert "hush" not in f"{plan!r}{plan}{plan.model_dump_json()}"
 
 
@@ -54,11 +55,11 @@ def test_configuration_becomes_a_file() -> None:
         path="/etc/x/x.conf.d/50-rdo.conf",
         project="x",
         options={
-            "DEFAULT": {"debug": SecretStr("true"), "empty": SecretStr("")},
-            "db": {"a": SecretStr("1")},
+            "DEFAULT": {"debug": Text("true"), "empty": Text("")},
+            "db": {"a": Text("1")},
         },
         group_owner="x",
     )
-    text = step.as_file().content.get_secret_value()
+    text = step.as_file().content.reveal()
     assert text.endswith("\n\n[DEFAULT]\ndebug = true\nempty =\n\n[db]\na = 1\n")
     assert (step.as_file().mode, step.as_file().group_owner) == ("640", "x")

@@ -155,7 +155,8 @@ class Tempest:
             "auth",
             {
                 "admin_username": own["username"],
-                "admin_password": own["password"].replace("$", "$$"),
+                # in quotes, which are taken off, so that blanks and quotes of its own stay
+                "admin_password": '"{}"'.format(own["password"].replace("$", "$$")),
                 "admin_project_name": own["project_name"],
                 "admin_user_domain_name": own["user_domain_name"],
                 "admin_project_domain_name": own["project_domain_name"],

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rdo.cloud.plan import AnyStep
 from rdo.cloud.roles import mariadb, web
 from rdo.cloud.roles.node import Node, Options, merged
+from rdo.cloud.shell import sh
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -18,13 +19,15 @@ def steps(node: Node) -> Iterator[AnyStep]:
     yield node.packages("barbican", "openstack-barbican-api", "python3-barbicanclient")
     yield node.config("barbican", _options(node))
     yield mariadb.schema(
-        "barbican", "openstack-barbican-common", "runuser -u barbican -- barbican-manage db upgrade\n"
+        "barbican", "openstack-barbican-common", sh("runuser -u barbican -- barbican-manage db upgrade")
     )
 
 
 def _options(node: Node) -> Options:
     # a Fernet key: 32 bytes, base64
-    key = b64encode(hashlib.sha256(node.secret("barbican_encryption").encode()).digest()).decode()
+    key = node.secret("barbican_encryption").derive(
+        lambda secret: b64encode(hashlib.sha256(secret.encode()).digest()).decode()
+    )
     return merged(
         node.database("barbican"),
         node.token_check("barbican"),

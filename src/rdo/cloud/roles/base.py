@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, File, Script, Stage
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node
+from rdo.cloud.shell import here, sh
+from rdo.cloud.texts import Text
 
 _BEGIN, _END = "# rdo: hosts of this cloud", "# rdo: end"
+_LINES = f"/^{_BEGIN}$/,/^{_END}$/"
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -20,7 +21,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         stage=Stage.REPOSITORY,
         group="base",
         path=CA,
-        content=SecretStr(node.authority.certificate),
+        content=Text(node.authority.certificate),
     )
     yield File(
         id="certificate",
@@ -28,7 +29,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         stage=Stage.REPOSITORY,
         group="base",
         path=CERTIFICATE,
-        content=SecretStr(node.certificate.certificate),
+        content=Text(node.certificate.certificate),
     )
     yield node.key_for("root", stage=Stage.REPOSITORY, group="base")
     yield _names(node)
@@ -38,19 +39,24 @@ def _names(node: Node) -> Script:
     """Return the step that lets hosts know each other's names, where no DNS does (nova's, for migrations)."""
     rows = [f"{host.address} {host.name}" for host in node.site.cloud.hosts]
     text = "\n".join([_BEGIN, *rows, _END])
-    there = f"sed -n '/^{_BEGIN}$/,/^{_END}$/p' /etc/hosts"
     return Script(
         id="names",
         title="Names of the cloud's hosts",
         stage=Stage.REPOSITORY,
         group="base",
         about_hosts=True,
-        unless=SecretStr(f'test "$({there})" = "{text}"'),
-        script=SecretStr(
-            "umask 022\nnew=$(mktemp /etc/hosts.XXXXXX)\n"
-            f"sed '/^{_BEGIN}$/,/^{_END}$/d' /etc/hosts >$new\n"
-            f"cat >>$new <<'HOSTS'\n{text}\nHOSTS\n"
-            "chmod 644 $new\nmv -f $new /etc/hosts\n"
+        unless=sh('test "$(sed -n %(kept)s /etc/hosts)" = %(text)s', kept=f"{_LINES}p", text=text),
+        script=sh(
+            """
+            umask 022
+            new=$(mktemp /etc/hosts.XXXXXX)
+            sed %(gone)s /etc/hosts >$new
+            cat >>$new %(text)s
+            chmod 644 $new
+            mv -f $new /etc/hosts
+            """,
+            gone=f"{_LINES}d",
+            text=here(text),
         ),
-        undo=f"sed -i '/^{_BEGIN}$/,/^{_END}$/d' /etc/hosts",
+        undo=sh("sed -i %(gone)s /etc/hosts", gone=f"{_LINES}d"),
     )

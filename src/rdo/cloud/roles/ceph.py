@@ -7,23 +7,22 @@ cloud's file says a cluster that is there already, pools, accounts and keys are 
 from __future__ import annotations
 
 import base64
-import shlex
 import struct
 import textwrap
 import uuid
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import Node
+from rdo.cloud.shell import Shell, here, lines, sh
+from rdo.cloud.texts import Text, fill
 from rdo.cloud.topology import Cluster, Pools, Role, in_url
 
 CONFIG = "/etc/ceph/ceph.conf"
 #: The step that is there where a small Ceph is.
 MONITOR_STORE = "ceph-monitor-store"
 # Where no monitor runs it would try for five minutes.
-_CEPH = "ceph --connect-timeout 5"
+_CEPH = sh("ceph --connect-timeout 5")
 
 
 def given_key(client: str) -> str:
@@ -33,7 +32,8 @@ def given_key(client: str) -> str:
 
 def secret_uuid(node: Node, client: str) -> str:
     """Return the identifier of libvirt's secret with a client's key."""
-    return str(uuid.UUID(node.secret(f"ceph_{client}_libvirt")))
+    # 32 hexadecimal digits that are made like a password, and no secret: virsh has it as an argument
+    return str(uuid.UUID(node.secret(f"ceph_{client}_libvirt").reveal()))
 
 
 def is_client(node: Node) -> bool:
@@ -53,7 +53,7 @@ def is_server(node: Node) -> bool:
     return node.site.cloud.makes_ceph and Role.STORAGE in node.host.roles
 
 
-def key(node: Node, client: str) -> str:
+def key(node: Node, client: str) -> Text:
     """Return a client's key in Ceph's form: type 1 (AES), time of its making, length, 16 bytes; base64.
 
     Source: Ceph's sources, CryptoKey::encode. Made of the cloud's own secret: no host needs to ask Ceph. A
@@ -61,7 +61,11 @@ def key(node: Node, client: str) -> str:
     """
     if node.site.cloud.storage.cluster is not None:
         return node.secret(given_key(client))
-    raw = bytes.fromhex(node.secret(f"ceph_{client}"))
+    return node.secret(f"ceph_{client}").derive(_as_key)
+
+
+def _as_key(digits: str) -> str:
+    raw = bytes.fromhex(digits)
     return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(raw)) + raw).decode()
 
 
@@ -75,7 +79,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         title="Configuration of Ceph",
         group="ceph",
         path=CONFIG,
-        content=SecretStr(_configuration(node)),
+        content=Text(_configuration(node)),
     )
     if is_server(node):
         yield node.packages("ceph-server", "ceph-mon", "ceph-mgr", "ceph-osd")
@@ -89,10 +93,16 @@ def steps(node: Node) -> Iterator[AnyStep]:
             path=f"/etc/ceph/ceph.client.{client}.keyring",
             group_owner=client,
             mode="640",
-            content=SecretStr(f"[client.{client}]\n\tkey = {key(node, client)}\n"),
+            content=_keyring(node, client),
         )
         if node.site.cloud.storage.cluster is not None:
             yield _reached(node, client)
+
+
+def _keyring(node: Node, client: str, caps: str = "") -> Text:
+    return fill(
+        "[client.%(client)s]\n\tkey = %(key)s\n%(caps)s", client=client, key=key(node, client), caps=caps
+    )
 
 
 def _clients(node: Node) -> list[str]:
@@ -103,15 +113,15 @@ def _clients(node: Node) -> list[str]:
 def _reached(node: Node, client: str) -> Script:
     """Return the step that fails, and says why, where a cluster that is there already refuses a client."""
     place = pool(node, client)
-    look = f"timeout 30 rbd --id {client} ls {shlex.quote(place)}"
+    look = sh("timeout 30 rbd --id %(client)s ls %(place)s", client=client, place=place)
     advice = f"client.{client} can't list the pool {place}: are monitors, fsid, its key and its caps right?"
     return Script(
         id=f"ceph-{client}-reached",
         title=f"Ceph lets {client} in",
         stage=Stage.CONFIGURATION,
         group=client,
-        unless=SecretStr(look),
-        script=SecretStr(f"{look} >/dev/null || {{ echo {shlex.quote(advice)} >&2; exit 1; }}"),
+        unless=look,
+        script=sh("%(look)s >/dev/null || { echo %(advice)s >&2; exit 1; }", look=look, advice=advice),
     )
 
 
@@ -121,8 +131,8 @@ def _server(node: Node) -> Iterator[AnyStep]:
         id=MONITOR_STORE,
         title="Ceph's monitor",
         group="ceph",
-        unless=SecretStr(f"test -e /var/lib/ceph/mon/ceph-{host}/done"),
-        script=SecretStr(_monitor(node)),
+        unless=sh("test -e %(done)s", done=f"/var/lib/ceph/mon/ceph-{host}/done"),
+        script=_monitor(node),
     )
     yield Service(
         id="ceph-monitor",
@@ -130,26 +140,26 @@ def _server(node: Node) -> Iterator[AnyStep]:
         group="ceph",
         unit=f"ceph-mon@{host}",
         restart_after=("ceph-server-packages",),
-        ready=SecretStr(f"timeout 10 {_CEPH} -s"),
+        ready=sh("timeout 10 %(ceph)s -s", ceph=_CEPH),
     )
     yield Script(
         id="ceph-manager-store",
         title="Ceph's manager",
         group="ceph",
-        unless=SecretStr(f"test -s /var/lib/ceph/mgr/ceph-{host}/keyring"),
-        script=SecretStr(
-            textwrap.dedent(
-                f"""
-                ceph config set mon mon_allow_pool_size_one true
-                ceph config set mon auth_allow_insecure_global_id_reclaim false
-                install -d -o ceph -g ceph /var/lib/ceph/mgr/ceph-{host}
-                ceph auth get-or-create mgr.{host} mon 'allow profile mgr' osd 'allow *' mds 'allow *' \\
-                    >/var/lib/ceph/mgr/ceph-{host}/.new
-                chown ceph:ceph /var/lib/ceph/mgr/ceph-{host}/.new
-                chmod 600 /var/lib/ceph/mgr/ceph-{host}/.new
-                mv /var/lib/ceph/mgr/ceph-{host}/.new /var/lib/ceph/mgr/ceph-{host}/keyring
-                """
-            )
+        unless=sh("test -s %(keyring)s", keyring=f"/var/lib/ceph/mgr/ceph-{host}/keyring"),
+        script=sh(
+            """
+            ceph config set mon mon_allow_pool_size_one true
+            ceph config set mon auth_allow_insecure_global_id_reclaim false
+            install -d -o ceph -g ceph %(folder)s
+            cd %(folder)s
+            ceph auth get-or-create %(name)s mon 'allow profile mgr' osd 'allow *' mds 'allow *' >.new
+            chown ceph:ceph .new
+            chmod 600 .new
+            mv .new keyring
+            """,
+            folder=f"/var/lib/ceph/mgr/ceph-{host}",
+            name=f"mgr.{host}",
         ),
     )
     yield Service(
@@ -163,10 +173,8 @@ def _server(node: Node) -> Iterator[AnyStep]:
         id="ceph-osd-store",
         title="Ceph's disk",
         group="ceph",
-        unless=SecretStr(
-            "test -e /var/lib/ceph/osd/ceph-0/ready && test -e /var/lib/ceph/osd/ceph-0/rdo-done"
-        ),
-        script=SecretStr(_osd()),
+        unless=sh("test -e /var/lib/ceph/osd/ceph-0/ready && test -e /var/lib/ceph/osd/ceph-0/rdo-done"),
+        script=_OSD,
     )
     yield Service(
         id="ceph-osd",
@@ -174,84 +182,95 @@ def _server(node: Node) -> Iterator[AnyStep]:
         group="ceph",
         unit="ceph-osd@0",
         restart_after=("ceph-server-packages",),
-        ready=SecretStr(f"{_CEPH} osd stat | grep -q ' 1 up'"),
+        ready=sh("%(ceph)s osd stat | grep -q ' 1 up'", ceph=_CEPH),
     )
     yield _pools(node)
 
 
 def _pools(node: Node) -> Script:
-    make, look = [], ["set -e", "rdo_keys=$(mktemp)", "trap 'rm -f \"$rdo_keys\"' EXIT"]
+    make, look = [], [sh("set -e"), sh("rdo_keys=$(mktemp)"), sh("trap 'rm -f \"$rdo_keys\"' EXIT")]
     users = node.site.cloud.ceph_users
     for service in users:
-        name = pool(node, service)
         make.append(
-            f"ceph osd pool ls | grep -qx {name} || "
-            f"{{ ceph osd pool create {name} 8 8 --size 1 --yes-i-really-mean-it && rbd pool init {name}; }}"
+            sh(
+                "ceph osd pool ls | grep -qx %(pool)s ||"
+                " { ceph osd pool create %(pool)s 8 8 --size 1 --yes-i-really-mean-it"
+                " && rbd pool init %(pool)s; }",
+                pool=pool(node, service),
+            )
         )
     for service in users:
         rights = f"profile rbd pool={pool(node, service)}"
         if service != "glance" and "glance" in users:
             # volumes and disks are clones of images
             rights += f", profile rbd-read-only pool={pool(node, 'glance')}"
-        keyring = f"[client.{service}]\\n\\tkey = {key(node, service)}\\n"
-        keyring += f'\\tcaps mon = \\"profile rbd\\"\\n\\tcaps osd = \\"{rights}\\"\\n'
-        make.append(f'printf "{keyring}" | ceph auth import -i -')
+        keyring = _keyring(node, service, f'\tcaps mon = "profile rbd"\n\tcaps osd = "{rights}"\n')
+        make.append(sh("ceph auth import -i - %(keyring)s", keyring=here(keyring)))
         # Each is asked for with its own key, which no process list shows; `ceph` takes far longer to start.
-        look.append(f"printf '[client.{service}]\\n\\tkey = {key(node, service)}\\n' >\"$rdo_keys\"")
-        look.append(f'timeout 30 rbd --id {service} --keyring "$rdo_keys" ls {pool(node, service)}')
+        look.append(sh('cat >"$rdo_keys" %(keyring)s', keyring=here(_keyring(node, service))))
+        look.append(
+            sh(
+                'timeout 30 rbd --id %(service)s --keyring "$rdo_keys" ls %(pool)s',
+                service=service,
+                pool=pool(node, service),
+            )
+        )
     return Script(
         id="ceph-pools",
         title="Pools and accounts of Ceph",
         group="ceph",
-        unless=SecretStr("\n".join(look)),
-        script=SecretStr("\n".join(make)),
+        unless=lines(look),
+        script=lines(make),
     )
 
 
-def _monitor(node: Node) -> str:
-    host = node.host.name
-    return textwrap.dedent(
-        f"""
+def _monitor(node: Node) -> Shell:
+    host, address = node.host.name, node.address
+    return sh(
+        """
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
         chmod 755 "$work"
-        rm -rf /var/lib/ceph/mon/ceph-{host}
+        rm -rf %(folder)s
         ceph-authtool --create-keyring "$work/mon" --gen-key -n mon. --cap mon 'allow *' >/dev/null
         ceph-authtool --create-keyring /etc/ceph/ceph.client.admin.keyring --gen-key -n client.admin \\
             --cap mon 'allow *' --cap osd 'allow *' --cap mds 'allow *' --cap mgr 'allow *' >/dev/null
         chmod 600 /etc/ceph/ceph.client.admin.keyring
         ceph-authtool "$work/mon" --import-keyring /etc/ceph/ceph.client.admin.keyring >/dev/null
-        monmaptool --create --addv {host} '[v2:{node.address}:3300,v1:{node.address}:6789]' \\
-            --fsid {_fsid(node)} "$work/map" >/dev/null
+        monmaptool --create --addv %(host)s %(addresses)s --fsid %(fsid)s "$work/map" >/dev/null
         chown ceph:ceph "$work/mon" "$work/map"
-        install -d -o ceph -g ceph /var/lib/ceph/mon /var/lib/ceph/mon/ceph-{host}
-        runuser -u ceph -- ceph-mon --mkfs -i {host} --monmap "$work/map" --keyring "$work/mon"
-        touch /var/lib/ceph/mon/ceph-{host}/done
-        """
+        install -d -o ceph -g ceph /var/lib/ceph/mon %(folder)s
+        runuser -u ceph -- ceph-mon --mkfs -i %(host)s --monmap "$work/map" --keyring "$work/mon"
+        touch %(folder)s/done
+        """,
+        folder=f"/var/lib/ceph/mon/ceph-{host}",
+        host=host,
+        addresses=f"[v2:{address}:3300,v1:{address}:6789]",
+        fsid=_fsid(node),
     )
 
 
-def _osd() -> str:
-    return textwrap.dedent(
-        """
-        systemctl stop ceph-osd@0 2>/dev/null || true
-        folder=/var/lib/ceph/osd/ceph-0
-        if ceph osd ls | grep -qx 0; then ceph osd purge 0 --yes-i-really-mean-it; fi
-        rm -rf $folder
-        id=$(cat /proc/sys/kernel/random/uuid)
-        secret=$(ceph-authtool --gen-print-key)
-        test "$(printf '{"cephx_secret": "%s"}' "$secret" | ceph osd new $id -i -)" = 0
-        install -d -o ceph -g ceph /var/lib/ceph/osd $folder
-        ( umask 077; printf '[osd.0]\\n\\tkey = %s\\n' "$secret" >$folder/keyring )
-        chown ceph:ceph $folder/keyring
-        runuser -u ceph -- ceph-osd -i 0 --mkfs --osd-uuid $id
-        touch $folder/rdo-done
-        """
-    )
+_OSD = sh(
+    """
+    systemctl stop ceph-osd@0 2>/dev/null || true
+    folder=/var/lib/ceph/osd/ceph-0
+    if ceph osd ls | grep -qx 0; then ceph osd purge 0 --yes-i-really-mean-it; fi
+    rm -rf $folder
+    id=$(cat /proc/sys/kernel/random/uuid)
+    secret=$(ceph-authtool --gen-print-key)
+    test "$(printf '{"cephx_secret": "%s"}' "$secret" | ceph osd new $id -i -)" = 0
+    install -d -o ceph -g ceph /var/lib/ceph/osd $folder
+    ( umask 077; printf '[osd.0]\\n\\tkey = %s\\n' "$secret" >$folder/keyring )
+    chown ceph:ceph $folder/keyring
+    runuser -u ceph -- ceph-osd -i 0 --mkfs --osd-uuid $id
+    touch $folder/rdo-done
+    """
+)
 
 
 def _fsid(node: Node) -> str:
-    return str(uuid.UUID(node.secret("ceph_fsid")))
+    # the cluster's name, which clients' configuration has; no secret
+    return str(uuid.UUID(node.secret("ceph_fsid").reveal()))
 
 
 def _configuration(node: Node) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, File, Stage
 from rdo.cloud.roles import ceph, mariadb, web
 from rdo.cloud.roles.node import CA, Node, Options, merged
+from rdo.cloud.shell import sh
+from rdo.cloud.texts import Text
 
 _SHARES = "/etc/cinder/nfs_shares"
 
@@ -29,9 +29,9 @@ def steps(node: Node) -> Iterator[AnyStep]:
             path=_SHARES,
             group_owner="cinder",
             mode="640",
-            content=SecretStr(f"{share}\n"),
+            content=Text(f"{share}\n"),
         )
-    yield mariadb.schema("cinder", "openstack-cinder", "runuser -u cinder -- cinder-manage db sync\n")
+    yield mariadb.schema("cinder", "openstack-cinder", sh("runuser -u cinder -- cinder-manage db sync"))
     causes = ("cinder-packages", "cinder-configuration", *(["nfs-shares"] if share else ()))
     for unit in ("openstack-cinder-scheduler", "openstack-cinder-volume"):
         yield node.daemon(unit, Stage.SERVICES, group=unit, restart_after=causes)

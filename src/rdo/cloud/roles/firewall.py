@@ -9,11 +9,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service
 from rdo.cloud.roles import ceph, swift, web
 from rdo.cloud.roles.node import Node
+from rdo.cloud.shell import both, lines, sh
+from rdo.cloud.texts import Text
 from rdo.cloud.topology import Role
 
 RULES = "/etc/rdo/firewall.nft"
@@ -34,14 +34,14 @@ def steps(node: Node) -> Iterator[AnyStep]:
         group="firewall",
         about_hosts=True,
         path=RULES,
-        content=SecretStr(rules(node)),
+        content=Text(rules(node)),
     )
     yield File(
         id="firewall-unit",
         title="Unit of the firewall",
         group="firewall",
         path=_UNIT,
-        content=SecretStr(
+        content=Text(
             textwrap.dedent(
                 f"""\
                 {WRITTEN}
@@ -71,7 +71,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         about_hosts=True,
         unit=UNIT,
         restart_after=("firewall-packages", "firewall-rules", "firewall-unit"),
-        ready=SecretStr("nft list table inet rdo"),
+        ready=sh("nft list table inet rdo"),
     )
     yield _firewalld(node)
 
@@ -122,8 +122,8 @@ def rules(node: Node) -> str:
     refuse = [f"udp dport {_GENEVE} drop"]
     if ports := internal(node):
         refuse.insert(0, f"tcp dport {{ {', '.join(ports)} }} reject with tcp reset")
-    lines = ["iif lo accept", "ct state established,related accept", *accept, *refuse]
-    chain = "".join(f"        {line}\n" for line in lines)
+    rows = ["iif lo accept", "ct state established,related accept", *accept, *refuse]
+    chain = "".join(f"        {line}\n" for line in rows)
     return (
         f"{WRITTEN}\n"
         "table inet rdo\ndelete table inet rdo\ntable inet rdo {\n    chain input {\n"
@@ -133,24 +133,22 @@ def rules(node: Node) -> str:
 
 
 def _firewalld(node: Node) -> Script:
-    peers = [str(host.address) for host in node.site.cloud.hosts if host.address != node.host.address]
-    look = [f"firewall-cmd --quiet --query-port={port}/tcp" for port in public(node)]
-    look += [f"firewall-cmd --quiet --zone=trusted --query-source={peer}" for peer in peers]
-    make = [f"firewall-cmd --quiet --permanent --add-port={port}/tcp" for port in public(node)]
-    make += [f"firewall-cmd --quiet --permanent --zone=trusted --add-source={peer}" for peer in peers]
-    checks = " && ".join(look) or "true"
+    peers = [host.address for host in node.site.cloud.hosts if host.address != node.host.address]
+    ports = [f"{port}/tcp" for port in public(node)]
+    runs, reload = sh("systemctl is-active --quiet firewalld || exit 0"), sh("firewall-cmd --quiet --reload")
+    look = [sh("firewall-cmd --quiet --query-port=%(port)s", port=port) for port in ports]
+    look += [sh("firewall-cmd --quiet --zone=trusted --query-source=%(peer)s", peer=peer) for peer in peers]
+    make = [sh("firewall-cmd --quiet --permanent --add-port=%(port)s", port=port) for port in ports]
+    undo = [sh("firewall-cmd --quiet --permanent --remove-port=%(port)s", port=port) for port in ports]
+    for peer in peers:
+        make.append(sh("firewall-cmd --quiet --permanent --zone=trusted --add-source=%(peer)s", peer=peer))
+        undo.append(sh("firewall-cmd --quiet --permanent --zone=trusted --remove-source=%(peer)s", peer=peer))
     return Script(
         id="firewalld",
         title="Ports and hosts in firewalld, where that runs",
         group="firewall",
         about_hosts=True,
-        unless=SecretStr(f"systemctl is-active --quiet firewalld || exit 0\n{checks}"),
-        script=SecretStr("\n".join([*make, "firewall-cmd --quiet --reload"])),
-        undo="\n".join(
-            [
-                "systemctl is-active --quiet firewalld || exit 0",
-                *(line.replace("--add-", "--remove-") for line in make),
-                "firewall-cmd --quiet --reload",
-            ]
-        ),
+        unless=lines([runs, both(*look) if look else sh("true")]),
+        script=lines([*make, reload]),
+        undo=lines([runs, *undo, reload]),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rdo.cloud.plan import AnyStep
 from rdo.cloud.roles import ceph, mariadb, web
 from rdo.cloud.roles.node import Node, Options, merged
+from rdo.cloud.shell import sh
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -15,7 +16,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     yield node.packages("glance", "openstack-glance")
     yield node.config("glance", _options(node))
-    yield mariadb.schema("glance", "openstack-glance", "runuser -u glance -- glance-manage db_sync\n")
+    yield mariadb.schema("glance", "openstack-glance", sh("runuser -u glance -- glance-manage db_sync"))
 
 
 def _options(node: Node) -> Options:

@@ -8,6 +8,7 @@ from typing import Any
 from rdo.cloud.plan import AnyStep, Stage
 from rdo.cloud.roles import mariadb, web
 from rdo.cloud.roles.node import CA, Node, Options, merged
+from rdo.cloud.shell import sh
 
 DOMAIN, DOMAIN_ADMIN = "heat", "heat_domain_admin"
 _ENGINE = "openstack-heat-engine"
@@ -19,7 +20,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     yield node.packages("heat", "openstack-heat-api", "openstack-heat-api-cfn", _ENGINE, "python3-heatclient")
     yield node.config("heat", _options(node))
-    yield mariadb.schema("heat", "openstack-heat-common", "runuser -u heat -- heat-manage db_sync\n")
+    yield mariadb.schema("heat", "openstack-heat-common", sh("runuser -u heat -- heat-manage db_sync"))
     causes = ("heat-packages", "heat-configuration")
     yield node.daemon(_ENGINE, Stage.SERVICES, group=_ENGINE, restart_after=causes)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-
-from pydantic import SecretStr
 
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Stage
 from rdo.cloud.roles.node import CA, Node
+from rdo.cloud.texts import Text, join
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -24,11 +22,11 @@ def steps(node: Node) -> Iterator[AnyStep]:
         path="/etc/openstack-dashboard/local_settings.d/_50_rdo.py",
         group_owner=node.names.httpd_user,
         mode="640",
-        content=SecretStr(_settings(node)),
+        content=_settings(node),
     )
 
 
-def _settings(node: Node) -> str:
+def _settings(node: Node) -> Text:
     hosts = [node.host.name, node.address, "localhost"]
     settings = {
         "DEBUG": False,
@@ -44,14 +42,14 @@ def _settings(node: Node) -> str:
         "WEBROOT": "/dashboard/",
         "TIME_ZONE": "UTC",
     }
-    lines = [WRITTEN]
-    lines += [f"{name} = {_python(value)}" for name, value in settings.items()]
+    lines: list[str | Text] = [WRITTEN]
+    lines += [Text(f"{name} = ", _python(value)) for name, value in settings.items()]
     lines += [
         "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.memcached.PyMemcacheCache',",
         "                      'LOCATION': '127.0.0.1:11211'}}",
     ]
-    return "\n".join(lines) + "\n"
+    return Text(join("\n", lines), "\n")
 
 
-def _python(value: object) -> str:
-    return repr(value) if isinstance(value, bool) else json.dumps(value)
+def _python(value: object) -> str | Text:
+    return value.derive(repr) if isinstance(value, Text) else repr(value)

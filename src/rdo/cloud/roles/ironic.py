@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, File, Stage
 from rdo.cloud.roles import mariadb, web
 from rdo.cloud.roles.node import Node, Options, merged
+from rdo.cloud.shell import Shell, sh
 
 _BOOT = "/var/lib/ironic/httpboot"
 _CONDUCTOR = "openstack-ironic-conductor"
@@ -24,7 +23,9 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     yield node.packages("ironic", "openstack-ironic-api", _CONDUCTOR, "python3-ironicclient")
     yield node.config("ironic", _options(node))
-    yield mariadb.schema("ironic", "openstack-ironic-common", "runuser -u ironic -- ironic-dbsync upgrade\n")
+    yield mariadb.schema(
+        "ironic", "openstack-ironic-common", sh("runuser -u ironic -- ironic-dbsync upgrade")
+    )
     yield _boot_site(node)
     causes = ("ironic-packages", "ironic-configuration")
     daemon = node.daemon(_CONDUCTOR, Stage.SERVICES, group=_CONDUCTOR, restart_after=causes)
@@ -56,11 +57,11 @@ def _options(node: Node) -> Options:
     )
 
 
-def _registered(node: Node) -> SecretStr:
+def _registered(node: Node) -> Shell:
     """Return a script that succeeds when the conductor has reported within the last minute."""
     there = "online = 1 AND TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP()) < 60"
     query = f"SELECT COUNT(*) FROM ironic.conductors WHERE hostname = '{node.host.name}' AND {there}"
-    return SecretStr(f'test "$(mariadb -NBe "{query}")" = 1')
+    return sh('test "$(mariadb -NBe %(query)s)" = 1', query=query)
 
 
 def _boot_site(node: Node) -> File:

@@ -6,15 +6,13 @@ configure"), in its order; each asks the host first whether it is needed.
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Iterator
-
-from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, File, Objects, Script, Stage
 from rdo.cloud.roles import heat, mariadb, swift, web
 from rdo.cloud.roles.node import CA, CLOUD, Node, Options, merged
+from rdo.cloud.shell import Shell, here, lines, sh
+from rdo.cloud.texts import Text, json_text
 from rdo.cloud.topology import Service as Name
 
 CLOUDS = "/etc/openstack/clouds.yaml"
@@ -47,8 +45,8 @@ def steps(node: Node) -> Iterator[AnyStep]:
             title=f"Keystone's {kind} keys",
             stage=Stage.SCHEMA,
             group="keystone",
-            unless=SecretStr(f"test -s /etc/keystone/{kind}-keys/0"),
-            script=SecretStr(_manage(f"{kind}_setup --keystone-user keystone --keystone-group keystone")),
+            unless=sh("test -s %(key)s", key=f"/etc/keystone/{kind}-keys/0"),
+            script=_manage(f"{kind}_setup", "--keystone-user", "keystone", "--keystone-group", "keystone"),
         )
     yield from _clients(node)
 
@@ -65,7 +63,7 @@ def identity(node: Node) -> Iterator[AnyStep]:
             title="Accounts and endpoints of the services",
             stage=Stage.IDENTITY,
             cloud=CLOUD,
-            wanted=SecretStr(json.dumps(_accounts(node, services))),
+            wanted=json_text(_accounts(node, services)),
         )
 
 
@@ -105,14 +103,19 @@ def _accounts(node: Node, services: list[Name]) -> dict[str, object]:
     }
 
 
-def _manage(arguments: str, *, user: str = "root") -> str:
+def _manage(*words: str, user: str = "root") -> Shell:
     """Return a script that runs keystone-manage, which says only in its log why it failed.
 
     The log is not shown: its last lines may have the database's address with the password.
     """
-    return (
-        f"runuser -u {user} -- keystone-manage {arguments} || {{\n"
-        "    echo 'The reason is in /var/log/keystone/keystone.log on the host.' >&2; exit 1\n}\n"
+    return sh(
+        """\
+        runuser -u %(user)s -- keystone-manage %(words)s || {
+            echo 'The reason is in /var/log/keystone/keystone.log on the host.' >&2; exit 1
+        }
+        """,
+        user=user,
+        words=words,
     )
 
 
@@ -128,25 +131,24 @@ def _options(node: Node) -> Options:
 
 
 def _clients(node: Node) -> Iterator[AnyStep]:
-    password = node.secret("admin")
-    settings = {
+    settings: dict[str, str | Text] = {
         "auth_url": node.site.identity_url,
         "username": "admin",
-        "password": password,
+        "password": node.secret("admin"),
         "project_name": "admin",
         "user_domain_name": "Default",
         "project_domain_name": "Default",
     }
-    region = node.site.cloud.region
-    clouds = f"clouds:\n  {CLOUD}:\n    auth:\n"
-    # JSON texts are YAML texts too: a password of digits stays one.
-    clouds += "".join(f"      {name}: {json.dumps(value)}\n" for name, value in settings.items())
-    clouds += f"    region_name: {region}\n    identity_api_version: 3\n    cacert: {CA}\n"
-    exports = "".join(f"export OS_{name.upper()}={shlex.quote(value)}\n" for name, value in settings.items())
-    exports += f"export OS_REGION_NAME={region}\nexport OS_IDENTITY_API_VERSION=3\nexport OS_CACERT={CA}\n"
+    others = {"region_name": node.site.cloud.region, "identity_api_version": "3", "cacert": CA}
+    # JSON is YAML too, and a password of digits stays a text in it
+    clouds = json_text({"clouds": {CLOUD: {"auth": settings, **others}}}, indent=2)
+    exports = [
+        sh("export %(name)s=%(value)s", name=f"OS_{name.upper()}", value=value)
+        for name, value in (settings | others).items()
+    ]
     for name, title, path, text in (
         ("clouds", "clouds.yaml of the administrator", CLOUDS, clouds),
-        ("keystonerc", "keystonerc_admin", RC_FILE, exports),
+        ("keystonerc", "keystonerc_admin", RC_FILE, lines(exports)),
     ):
         yield File(
             id=name,
@@ -155,35 +157,40 @@ def _clients(node: Node) -> Iterator[AnyStep]:
             group="clients",
             path=path,
             mode="600",
-            content=SecretStr(text),
+            content=Text(text, "\n"),
         )
 
 
 def _bootstrap(node: Node) -> Script:
-    url = node.site.identity_url
+    url, password = node.site.identity_url, node.secret("admin")
     # The guard asks for a token with the real credentials, and the catalog in it for our address; the client
     # itself would take seconds for that.
-    account = {"name": "admin", "domain": {"id": "default"}, "password": node.secret("admin")}
+    account = {"name": "admin", "domain": {"id": "default"}, "password": password}
     scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
     wanted = {"auth": {"identity": {"methods": ["password"], "password": {"user": account}}, "scope": scope}}
-    guard = (
-        f"found=$(curl --silent --fail --max-time 20 --cacert {CA} --header 'Content-Type: application/json'"
-        f" --data @- {url}/auth/tokens <<'JSON'\n{json.dumps(wanted)}\nJSON\n)\n"
-        f'test "$(grep -oE \'"url": ?"{url}"\' <<<"$found" | wc -l)" = 3\n'
+    guard = sh(
+        """
+        found=$(curl --silent --fail --max-time 20 --cacert %(ca)s \\
+            --header 'Content-Type: application/json' --data @- %(tokens)s %(wanted)s
+        )
+        test "$(grep -oE %(endpoint)s <<<"$found" | wc -l)" = 3
+        """,
+        ca=CA,
+        tokens=f"{url}/auth/tokens",
+        wanted=here(json_text(wanted)),
+        endpoint=f'"url": ?"{url}"',
+    )
+    bootstrap = _manage(
+        *("bootstrap", "--bootstrap-username", "admin", "--bootstrap-project-name", "admin"),
+        *("--bootstrap-role-name", "admin", "--bootstrap-service-name", "keystone"),
+        *("--bootstrap-region-id", node.site.cloud.region, "--bootstrap-admin-url", url),
+        *("--bootstrap-internal-url", url, "--bootstrap-public-url", url),
     )
     return Script(
         id="keystone-bootstrap",
         title="Administrator, project and catalog",
         stage=Stage.IDENTITY,
-        unless=SecretStr(guard),
-        script=SecretStr(
-            f"export OS_BOOTSTRAP_PASSWORD={shlex.quote(node.secret('admin'))}\n"
-            + _manage(
-                "bootstrap --bootstrap-username admin --bootstrap-project-name admin"
-                " --bootstrap-role-name admin --bootstrap-service-name keystone"
-                f" --bootstrap-region-id {node.site.cloud.region} --bootstrap-admin-url {url}"
-                f" --bootstrap-internal-url {url} --bootstrap-public-url {url}"
-            )
-        ),
+        unless=guard,
+        script=lines([sh("export OS_BOOTSTRAP_PASSWORD=%(password)s", password=password), bootstrap]),
         retries=30,
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Link, Script, Service
 from rdo.cloud.roles import ceph
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
+from rdo.cloud.shell import here, sh
+from rdo.cloud.texts import Text
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -54,7 +54,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         group="libvirt",
         unit=node.names.libvirt_unit,
         restart_after=tuple(causes),
-        ready=SecretStr("timeout 10 virsh -c qemu:///system version"),
+        ready=sh("timeout 10 virsh -c qemu:///system version"),
     )
     if node.site.cloud.storage.ceph:
         yield from _keys(node)
@@ -72,7 +72,7 @@ def _hook() -> File:
         group="libvirt",
         path="/etc/libvirt/hooks/qemu",
         mode="755",
-        content=SecretStr(
+        content=Text(
             textwrap.dedent(
                 f"""\
                 #!/bin/sh
@@ -96,10 +96,15 @@ def _socket(node: Node) -> Script:
         id="libvirt-tls",
         title="TLS of libvirt",
         group="libvirt",
-        unless=SecretStr(f"systemctl is-active --quiet {socket} && systemctl is-enabled --quiet {socket}"),
+        unless=sh(
+            "systemctl is-active --quiet %(socket)s && systemctl is-enabled --quiet %(socket)s",
+            socket=socket,
+        ),
         # a socket can't be started while its service runs without it
-        script=SecretStr(f"systemctl stop {unit}\nsystemctl enable --quiet --now {socket}\n"),
-        undo=f"systemctl disable --quiet --now {socket} 2>/dev/null || true",
+        script=sh(
+            "systemctl stop %(unit)s\nsystemctl enable --quiet --now %(socket)s\n", unit=unit, socket=socket
+        ),
+        undo=sh("systemctl disable --quiet --now %(socket)s 2>/dev/null || true", socket=socket),
     )
 
 
@@ -115,22 +120,29 @@ def _keys(node: Node) -> Iterator[AnyStep]:
             id=f"libvirt-secret-{client}",
             title=f"Ceph's key of {client} in libvirt",
             group="libvirt",
-            unless=SecretStr(f'test "$(virsh secret-get-value {ident})" = "{value}"'),
-            script=SecretStr(
-                textwrap.dedent(
-                    f"""
-                    work=$(mktemp -d)
-                    trap 'rm -rf "$work"' EXIT
-                    cat >"$work/secret.xml" <<'XML'
-                    <secret ephemeral='no' private='no'>
-                      <uuid>{ident}</uuid>
-                      <usage type='ceph'><name>client.{client} of rdo</name></usage>
-                    </secret>
-                    XML
-                    printf '%s' '{value}' >"$work/key"
-                    virsh secret-define "$work/secret.xml" >/dev/null
-                    virsh secret-set-value {ident} --file "$work/key" >/dev/null
-                    """
-                )
+            unless=sh('test "$(virsh secret-get-value %(ident)s)" = %(value)s', ident=ident, value=value),
+            script=sh(
+                """
+                work=$(mktemp -d)
+                trap 'rm -rf "$work"' EXIT
+                cat >"$work/secret.xml" %(xml)s
+                printf '%s' %(value)s >"$work/key"
+                virsh secret-define "$work/secret.xml" >/dev/null
+                virsh secret-set-value %(ident)s --file "$work/key" >/dev/null
+                """,
+                xml=here(_secret_xml(ident, client)),
+                value=value,
+                ident=ident,
             ),
         )
+
+
+def _secret_xml(ident: str, client: str) -> str:
+    return textwrap.dedent(
+        f"""\
+        <secret ephemeral='no' private='no'>
+          <uuid>{ident}</uuid>
+          <usage type='ceph'><name>client.{client} of rdo</name></usage>
+        </secret>
+        """
+    )

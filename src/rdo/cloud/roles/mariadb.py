@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import WRITTEN, AnyStep, Database, File, Script, Service, Stage
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
+from rdo.cloud.shell import Shell, lines, sh
+from rdo.cloud.texts import Text
 from rdo.cloud.topology import Service as Name
 
 #: service -> its databases; the first has its name
@@ -42,7 +42,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         title="Configuration of MariaDB",
         group="mariadb",
         path=f"{names.mariadb_confdir}/zz-rdo.cnf",
-        content=SecretStr(_configuration(node)),
+        content=Text(_configuration(node)),
     )
     yield Service(
         id="mariadb",
@@ -50,7 +50,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         group="mariadb",
         unit=names.mariadb_unit,
         restart_after=("mariadb-packages", "certificate", "key-mysql", "mariadb-configuration"),
-        ready=SecretStr("mariadb -e 'SELECT 1'"),
+        ready=sh("mariadb -e 'SELECT 1'"),
     )
     for service, databases in DATABASES.items():
         for database in databases if node.has(service) else ():
@@ -60,14 +60,16 @@ def steps(node: Node) -> Iterator[AnyStep]:
                 group="mariadb",
                 name=database,
                 user=service,
-                password=node.credentials[f"{service}_database"],
+                password=node.secret(f"{service}_database"),
                 clients=(str(node.host.address),),
                 server=str(node.host.address),
                 ca=CA,
             )
 
 
-def schema(service: Name, package: str, make: str, *, title: str | None = None, also: str = "") -> Script:
+def schema(
+    service: Name, package: str, make: Shell, *, title: str | None = None, also: Shell | None = None
+) -> Script:
     """Return the step of a service's database schema.
 
     Asking the service's own tool takes seconds for each, so a mark is looked at: it has the package's build
@@ -76,32 +78,38 @@ def schema(service: Name, package: str, make: str, *, title: str | None = None, 
     :param make: script that runs the service's tool
     :param also: script that has to succeed besides, where there is more than the schema
     """
-    holds = f'test "$(cat {_mark(service)})" = "{_state(service, package)}"'
-    note = (
-        f'state="{_state(service, package)}"\nmkdir -p {_MARKS}\n'
-        f'printf "%s" "$state" >{_mark(service)}.new\n'
-        f"mv -f {_mark(service)}.new {_mark(service)}\n"
+    mark = f"{_MARKS}/{service}"
+    version = f"SELECT GROUP_CONCAT(version_num ORDER BY version_num) FROM {service}.alembic_version"
+    holds = sh(
+        'test "$(cat %(mark)s)" = "$(rpm -q %(package)s) $(mariadb -NBe %(version)s)"',
+        mark=mark,
+        package=package,
+        version=version,
+    )
+    note = sh(
+        """
+        state="$(rpm -q %(package)s) $(mariadb -NBe %(version)s)"
+        mkdir -p %(marks)s
+        printf "%s" "$state" >%(new)s
+        mv -f %(new)s %(mark)s
+        """,
+        package=package,
+        version=version,
+        marks=_MARKS,
+        mark=mark,
+        new=f"{mark}.new",
     )
     return Script(
         id=f"{service}-schema",
         title=title or f"{service.capitalize()}'s database schema",
         stage=Stage.SCHEMA,
         group=service,
-        unless=SecretStr(f"set -e\n{holds}\n{also}\n" if also else holds),
-        script=SecretStr(make + note),
+        unless=holds if also is None else lines([sh("set -e"), holds, also]),
+        script=lines([make, note]),
     )
 
 
 _MARKS = "/var/lib/rdo-cloud/schemas"
-
-
-def _mark(database: str) -> str:
-    return f"{_MARKS}/{database}"
-
-
-def _state(database: str, package: str) -> str:
-    version = f"SELECT GROUP_CONCAT(version_num ORDER BY version_num) FROM {database}.alembic_version"
-    return f"$(rpm -q {package}) $(mariadb -NBe '{version}')"
 
 
 def _configuration(node: Node) -> str:

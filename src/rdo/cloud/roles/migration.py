@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, File, Script, Stage
 from rdo.cloud.roles.node import Node
+from rdo.cloud.shell import sh
+from rdo.cloud.texts import Text
 from rdo.cloud.topology import Role
 
 _FOLDER = "/var/lib/nova/.ssh"
@@ -23,14 +23,15 @@ def steps(node: Node) -> Iterator[AnyStep]:
         return
     if len(others) < 2:
         # one that has left must not come in any more
+        allowed, known = f"{_FOLDER}/authorized_keys", f"{_FOLDER}/known_hosts"
         yield Script(
             id="migration-nobody",
             title="Nobody comes in as Nova",
             stage=Stage.CONFIGURATION,
             group="migration",
             about_hosts=True,
-            unless=SecretStr(f"[ ! -e {_FOLDER}/authorized_keys ] && [ ! -e {_FOLDER}/known_hosts ]"),
-            script=SecretStr(f"rm -f {_FOLDER}/authorized_keys {_FOLDER}/known_hosts"),
+            unless=sh("[ ! -e %(allowed)s ] && [ ! -e %(known)s ]", allowed=allowed, known=known),
+            script=sh("rm -f %(allowed)s %(known)s", allowed=allowed, known=known),
         )
         return
     key = node.authority.ssh_key("nova-migration")
@@ -40,24 +41,29 @@ def steps(node: Node) -> Iterator[AnyStep]:
         stage=Stage.CONFIGURATION,
         group="migration",
         about_hosts=True,
-        unless=SecretStr(
+        unless=sh(
             "getent passwd nova | grep -q ':/bin/bash$' && "
-            f'[ "$(stat -c %U:%G:%a {_FOLDER})" = nova:nova:700 ]'
+            '[ "$(stat -c %U:%G:%a %(folder)s)" = nova:nova:700 ]',
+            folder=_FOLDER,
         ),
-        script=SecretStr(
-            f"usermod --shell /bin/bash nova\ninstall -d -m 700 -o nova -g nova {_FOLDER}\n"
-            f"[ ! -x /sbin/restorecon ] || restorecon -R {_FOLDER}\n"
+        script=sh(
+            """
+            usermod --shell /bin/bash nova
+            install -d -m 700 -o nova -g nova %(folder)s
+            [ ! -x /sbin/restorecon ] || restorecon -R %(folder)s
+            """,
+            folder=_FOLDER,
         ),
     )
     # Nobody comes in with it but from these hosts, and nothing is forwarded.
-    allowed = f'from="{",".join(others)}",restrict {key.public}\n'
+    rights = f'from="{",".join(others)}",restrict {key.public}\n'
     # The other host's own key is taken for true when it is met first, as nobody has told Nova of it.
     ways = f"Host {' '.join(others)}\n    IdentityFile {_FOLDER}/id_ed25519\n"
     ways += "    StrictHostKeyChecking accept-new\n"
     for name, title, content in (
-        ("id_ed25519", "Nova's key for the other hosts", key.private),
-        ("authorized_keys", "Who may come in as Nova", SecretStr(allowed)),
-        ("config", "Nova's way to the other hosts", SecretStr(ways)),
+        ("id_ed25519", "Nova's key for the other hosts", Text.secret(key.private.get_secret_value())),
+        ("authorized_keys", "Who may come in as Nova", Text(rights)),
+        ("config", "Nova's way to the other hosts", Text(ways)),
     ):
         yield File(
             id=f"migration-{name}",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rdo.cloud.plan import AnyStep, Script, Service, Stage
 from rdo.cloud.roles import mariadb, ovn
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, Options, key_path, merged
+from rdo.cloud.shell import sh
 
 _SERVER_PACKAGES = ("openstack-neutron", "openstack-neutron-ml2", "openstack-neutron-rpc-server")
 _AGENT_PACKAGES = ("openstack-neutron-ovn-metadata-agent", "haproxy")
@@ -42,8 +43,11 @@ def steps(node: Node) -> Iterator[AnyStep]:
 
 
 def _schema() -> Script:
-    places = "--config-file /usr/share/neutron/neutron-dist.conf --config-dir /etc/neutron/neutron.conf.d"
-    make = f"runuser -u neutron -- neutron-db-manage {places} upgrade heads\n"
+    places = [
+        *("--config-file", "/usr/share/neutron/neutron-dist.conf"),
+        *("--config-dir", "/etc/neutron/neutron.conf.d"),
+    ]
+    make = sh("runuser -u neutron -- neutron-db-manage %(places)s upgrade heads", places=places)
     return mariadb.schema("neutron", "openstack-neutron-common", make)
 
 

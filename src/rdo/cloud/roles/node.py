@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import quote
-
-from pydantic import SecretStr
 
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.pki import Authority, Certificate
 from rdo.cloud.plan import Config, File, Packages, Service, Stage
+from rdo.cloud.shell import Shell, sh
+from rdo.cloud.texts import Text, fill
 from rdo.cloud.topology import Host, PlatformNames, Role, Site, in_url
 from rdo.cloud.topology import Service as Name
-from rdo.common.errors import InputError
 
 #: Where hosts have the certificates; one folder, so that `rpm -V` of no package is upset.
 PKI = "/etc/pki/rdo"
@@ -70,27 +67,9 @@ class Node:
         """The host's certificate."""
         return self.authority.host(self.host.name, self.host.address)
 
-    def secret(self, name: str) -> str:
-        """Return a password in clear, for a place that is itself secret.
-
-        :raises InputError: it has characters that it can't have where it is used
-        """
-        value = self.credentials[name].get_secret_value()
-        # Migrations hand a database's URL to a ConfigParser, which takes each "%" for a reference: nothing
-        # that has to be quoted can be in it.
-        if name.endswith(("_database", "_messaging")) and (not value or quote(value, safe="") != value):
-            raise InputError(
-                f"{self.credentials.path}: {name} has characters that it can't have in a URL.",
-                hint="Letters, digits and -_.~ can be used; without the entry, one is made.",
-            )
-        # but for keys that a Ceph of others has made
-        derived = name.startswith("ceph_") and not name.startswith("ceph_key_")
-        if derived and not re.fullmatch("[0-9a-f]{32}", value):
-            raise InputError(
-                f"{self.credentials.path}: {name} is not 32 hexadecimal digits.",
-                hint="It is the base of a key; without the entry, one is made.",
-            )
-        return value
+    def secret(self, name: str) -> Text:
+        """Return a password; :mod:`rdo.cloud.passwordrules` says what is in it."""
+        return Text.secret(self.credentials[name].get_secret_value())
 
     def packages(self, group: str, *names: str) -> Packages:
         """Return the step of a service's packages."""
@@ -113,16 +92,22 @@ class Node:
             owner=owner,
             group_owner=owner,
             mode="400",
-            content=self.certificate.key,
+            content=Text.secret(self.certificate.key.get_secret_value()),
         )
 
     # what OpenStack's services say alike
 
-    def database_url(self, name: str, account: str | None = None) -> str:
+    def database_url(self, name: str, account: str | None = None) -> Text:
         """Return the address of a database, for SQLAlchemy."""
         account = account or name
-        secret = self.secret(f"{account}_database")
-        return f"mysql+pymysql://{account}:{secret}@{self.site.controller}/{name}?charset=utf8mb4&ssl_ca={CA}"
+        return fill(
+            "mysql+pymysql://%(account)s:%(secret)s@%(host)s/%(name)s?charset=utf8mb4&ssl_ca=%(ca)s",
+            account=account,
+            secret=self.secret(f"{account}_database"),
+            host=self.site.controller,
+            name=name,
+            ca=CA,
+        )
 
     def database(self, name: str) -> Options:
         """Return the section of a service with one database."""
@@ -163,8 +148,12 @@ class Node:
 
     def messaging(self, service: str) -> Options:
         """Return the way to the message broker: a virtual host and an account of the service's own."""
-        secret = self.secret(f"{service}_messaging")
-        url = f"rabbit://{service}:{secret}@{self.site.controller}:5671/{service}"
+        url = fill(
+            "rabbit://%(service)s:%(secret)s@%(host)s:5671/%(service)s",
+            service=service,
+            secret=self.secret(f"{service}_messaging"),
+            host=self.site.controller,
+        )
         return {
             "DEFAULT": {"transport_url": url},
             "oslo_messaging_rabbit": {"ssl": "true", "ssl_ca_file": CA},
@@ -177,12 +166,17 @@ class Node:
 
         It is a file of its own, read after the package's, which stays as it is for `rpm -V` and updates.
         """
-        merged: dict[str, dict[str, SecretStr]] = {}
-        own = self.site.cloud.options.get(project, {})
-        for part in (*parts, own):
+        merged: dict[str, dict[str, Text]] = {}
+        for part in parts:
             for section, options in part.items():
-                texts = {name: SecretStr(option_text(value)) for name, value in options.items()}
-                merged.setdefault(section, {}).update(texts)
+                merged.setdefault(section, {}).update({n: oslo_text(v) for n, v in options.items()})
+        for section, own in self.site.cloud.options.get(project, {}).items():
+            rows = merged.setdefault(section, {})
+            for option, value in own.items():
+                # an operator's text is in oslo.config's language already
+                text = option_text(value)
+                hidden = bool(option in rows and rows[option].secrets) or _SECRET.search(option)
+                rows[option] = Text.secret(text) if hidden else Text(text)
         return Config(
             id=f"{project}-configuration",
             title=f"Configuration of {project}",
@@ -200,14 +194,37 @@ def key_path(owner: str) -> str:
     return f"{PKI}/{owner}.key"
 
 
-def answers(url: str) -> SecretStr:
+def answers(url: str) -> Shell:
     """Return a script that succeeds when a URL answers, with whatever status, its certificate checked."""
-    return SecretStr(f"curl --silent --output /dev/null --max-time 20 --cacert {CA} {shlex.quote(url)}")
+    return sh(
+        "curl --silent --output /dev/null --max-time 20 --cacert %(ca)s %(url)s",
+        ca=CA,
+        url=url,
+    )
+
+
+# What options with secrets are called, of those that only an operator sets.
+_SECRET = re.compile("password|passwd|secret|credential|transport_url|(^|_)(kek|key|token|connection)$")
 
 
 def option_text(value: object) -> str:
-    """Return a value as oslo.config reads it from a file."""
+    """Return a value as configuration files have it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def oslo_text(value: object) -> Text:
+    """Return a value as it stands in a file, so that oslo.config reads exactly this value.
+
+    It takes "$" for the beginning of a reference, strips blanks, and takes quotes off that are around the
+    whole (oslo_config/cfg.py, ``_substitute``; iniparser.py, ``_split_key_value``).
+    """
+    if not isinstance(value, Text):
+        return Text(option_text(value))
+    text = value.each(lambda clear: clear.replace("$", "$$"))
+    clear = text.reveal()
+    if clear != clear.strip() or clear.startswith(("'", '"')):
+        return Text('"', text, '"')
+    return text
 
 
 def merged(*parts: Mapping[str, Mapping[str, object]]) -> Options:

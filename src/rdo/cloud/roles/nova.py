@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, Script, Stage
 from rdo.cloud.roles import ceph, mariadb, virtualization
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, Options, key_path, merged
+from rdo.cloud.shell import sh
 from rdo.cloud.topology import Role
 
 _PACKAGES = (
@@ -58,40 +57,54 @@ def _schema() -> Script:
     cell0 = f"{_DATABASE}/nova_cell0?{{query}}"
     cell1 = f"{_DATABASE}/nova?{{query}}"
     cells = "SELECT COUNT(*) FROM nova_api.cell_mappings"
-    make = f"""
-        nova() {{ runuser -u nova -- nova-manage "$@"; }}
+    make = sh(
+        """
+        nova() { runuser -u nova -- nova-manage "$@"; }
         nova api_db sync
-        nova cell_v2 map_cell0 --database_connection '{cell0}'
-        if [ "$(mariadb -NBe "{cells} WHERE name = 'cell1'")" = 0 ]; then
-            nova cell_v2 create_cell --name cell1 --database_connection '{cell1}' --transport-url '{_BROKER}'
+        nova cell_v2 map_cell0 --database_connection %(cell0)s
+        if [ "$(mariadb -NBe %(known)s)" = 0 ]; then
+            nova cell_v2 create_cell --name cell1 --database_connection %(cell1)s --transport-url %(broker)s
         fi
         nova db sync
-        """
+        """,
+        cell0=cell0,
+        cell1=cell1,
+        broker=_BROKER,
+        known=f"{cells} WHERE name = 'cell1'",
+    )
     return mariadb.schema(
         "nova",
         "openstack-nova-common",
         make,
         title="Nova's database schemas and cells",
-        also=f"test \"$(mariadb -NBe '{cells}')\" = 2",
+        also=sh('test "$(mariadb -NBe %(cells)s)" = 2', cells=cells),
     )
 
 
 def _hosts(node: Node) -> Script:
     count = len(node.site.cloud.having(Role.COMPUTE))
-    known = f"test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.host_mappings')\" -ge {count}"
-    there = (
-        f"test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova.compute_nodes WHERE deleted = 0')\" -ge {count}"
+    known = sh(
+        "test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.host_mappings')\" -ge %(count)s", count=count
+    )
+    there = sh(
+        "test \"$(mariadb -NBe 'SELECT COUNT(*) FROM nova.compute_nodes WHERE deleted = 0')\" -ge %(count)s",
+        count=count,
     )
     return Script(
         id="nova-hosts",
         title="Hosts of virtual machines are known",
         stage=Stage.OBJECTS,
         about_hosts=True,
-        unless=SecretStr(known),
-        script=SecretStr(
-            f"for rdo_try in $(seq 240); do {there} && break; sleep 0.5; done\n"
-            f"{there} || {{ echo 'nova-compute has not registered within 120 s' >&2; exit 1; }}\n"
-            "runuser -u nova -- nova-manage cell_v2 discover_hosts\n" + known
+        unless=known,
+        script=sh(
+            """
+            for rdo_try in $(seq 240); do %(there)s && break; sleep 0.5; done
+            %(there)s || { echo 'nova-compute has not registered within 120 s' >&2; exit 1; }
+            runuser -u nova -- nova-manage cell_v2 discover_hosts
+            %(known)s
+            """,
+            there=there,
+            known=known,
         ),
     )
 

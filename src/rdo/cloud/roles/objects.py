@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-
-from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, Objects, Stage
 from rdo.cloud.roles import ovn
 from rdo.cloud.roles.node import CLOUD, Node
+from rdo.cloud.texts import json_text
 
 #: name, processors, MiB of memory, GiB of disk
 _FLAVORS = (
@@ -41,7 +39,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
             title="Flavors, external network, volume type",
             stage=Stage.OBJECTS,
             cloud=CLOUD,
-            wanted=SecretStr(json.dumps(wanted)),
+            wanted=json_text(wanted),
         )
 
 

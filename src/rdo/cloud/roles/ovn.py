@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, File, Script, Service
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
+from rdo.cloud.shell import Shell, lines, sh
+from rdo.cloud.texts import Text
 from rdo.cloud.topology import Host, Role
 
 PHYSICAL = "physnet1"
@@ -18,7 +17,7 @@ _TUNNEL_BRIDGE = "br-tun0"
 _CHASSIS = {Role.COMPUTE, Role.NETWORK}
 _NORTH, _SOUTH = 6641, 6642
 # The switch is stopped by then, and its database has all of this.
-_UNDO = "rm -f /etc/openvswitch/conf.db /var/lib/openvswitch/conf.db"
+_UNDO = sh("rm -f /etc/openvswitch/conf.db /var/lib/openvswitch/conf.db")
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -67,22 +66,33 @@ def _central(node: Node) -> Iterator[AnyStep]:
         group="ovn",
         unit=node.names.ovn_central_unit,
         restart_after=("ovn-packages",),
-        ready=SecretStr("ovn-nbctl --timeout=5 get-connection && ovn-sbctl --timeout=5 get-connection"),
+        ready=sh("ovn-nbctl --timeout=5 get-connection && ovn-sbctl --timeout=5 get-connection"),
     )
     # set-connection drops all connections and everybody reconnects; hence only where it says something else.
     for tool, port in (("ovn-nbctl", _NORTH), ("ovn-sbctl", _SOUTH)):
         where = f"pssl:{port}:{node.address}"
-        words = f"{key_path('root')} {CERTIFICATE} {CA}"
         yield Script(
             id=f"{tool}-connection",
             title=f"TLS of OVN at port {port}",
             group="ovn",
-            unless=SecretStr(
-                f"set -e\n{tool} --timeout=5 get-connection | grep -qF {where}\n"
-                f"{tool} --timeout=5 get-ssl | grep -qF {key_path('root')}\n"
+            unless=sh(
+                """
+                set -e
+                %(tool)s --timeout=5 get-connection | grep -qF %(where)s
+                %(tool)s --timeout=5 get-ssl | grep -qF %(key)s
+                """,
+                tool=tool,
+                where=where,
+                key=key_path("root"),
             ),
-            script=SecretStr(
-                f"{tool} --timeout=20 set-ssl {words}\n{tool} --timeout=20 set-connection {where}\n"
+            script=sh(
+                """
+                %(tool)s --timeout=20 set-ssl %(files)s
+                %(tool)s --timeout=20 set-connection %(where)s
+                """,
+                tool=tool,
+                where=where,
+                files=[key_path("root"), CERTIFICATE, CA],
             ),
         )
 
@@ -96,7 +106,7 @@ def _chassis(node: Node) -> Iterator[AnyStep]:
         title="The host's name in OVN",
         group="ovn",
         path="/etc/openvswitch/system-id.conf",
-        content=SecretStr(f"{host.name}\n"),
+        content=Text(f"{host.name}\n"),
     )
     yield Service(
         id="openvswitch",
@@ -104,7 +114,7 @@ def _chassis(node: Node) -> Iterator[AnyStep]:
         group="ovn",
         unit=node.names.openvswitch_unit,
         restart_after=("openvswitch-packages", "openvswitch-id"),
-        ready=SecretStr("ovs-vsctl --timeout=5 show"),
+        ready=sh("ovs-vsctl --timeout=5 show"),
     )
     if userspace:
         # without it TCP over veth and virtio comes with checksums that nobody computed
@@ -112,12 +122,15 @@ def _chassis(node: Node) -> Iterator[AnyStep]:
             id="openvswitch-userspace",
             title="Offloads of the userspace datapath",
             group="ovn",
-            unless=SecretStr(
+            unless=sh(
                 'test "$(ovs-vsctl get Open_vSwitch . other_config:userspace-tso-enable)" = \'"true"\''
             ),
-            script=SecretStr(
-                "ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true\n"
-                f"systemctl restart {node.names.openvswitch_unit}\n"
+            script=sh(
+                """
+                ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true
+                systemctl restart %(unit)s
+                """,
+                unit=node.names.openvswitch_unit,
             ),
         )
     yield _bridges(node)
@@ -135,37 +148,58 @@ def _bridges(node: Node) -> Script:
     """Return the step of br-ex, with the external interface or else the network's gateway, and of br-tun0."""
     host, external = node.host, node.site.cloud.external
     kind = "netdev" if node.site.cloud.datapath == "userspace" else "system"
-    make = [f"ovs-vsctl --may-exist add-br {_BRIDGE} -- set bridge {_BRIDGE} datapath_type={kind}"]
-    look = [f'test "$(ovs-vsctl get bridge {_BRIDGE} datapath_type)" = {kind}']
-    if host.external_interface is not None:
-        make.append(f"ovs-vsctl --may-exist add-port {_BRIDGE} {host.external_interface}")
-        make.append(f"ip link set {host.external_interface} up")
-        look.append(f'test "$(ovs-vsctl iface-to-br {host.external_interface})" = {_BRIDGE}')
+    make = [_bridge(_BRIDGE, kind)]
+    look = [sh('test "$(ovs-vsctl get bridge br-ex datapath_type)" = %(kind)s', kind=kind)]
+    outside = host.external_interface
+    if outside is not None:
+        make.append(sh("ovs-vsctl --may-exist add-port br-ex %(port)s", port=outside))
+        make.append(_up(outside))
+        look.append(sh('test "$(ovs-vsctl iface-to-br %(port)s)" = br-ex', port=outside))
     elif Role.NETWORK in host.roles:
         own = f"{external.gateway}/{external.subnet.prefixlen}"
-        make.append(f"ip addr replace {own} dev {_BRIDGE}")
-        look.append(f"ip -o addr show dev {_BRIDGE} | grep -qF ' {own} '")
-    make.append(f"ip link set {_BRIDGE} up")
+        make.append(_address(own, _BRIDGE))
+        look.append(_has_address(own, _BRIDGE))
+    make.append(_up(_BRIDGE))
     if host.tunnel is not None and host.tunnel_interface is not None and kind == "netdev":
         # tunnels of the userspace datapath leave through a bridge of their own
+        port = host.tunnel_interface
         make += [
-            f"ovs-vsctl --may-exist add-br {_TUNNEL_BRIDGE}"
-            f" -- set bridge {_TUNNEL_BRIDGE} datapath_type=netdev"
-            f" -- --may-exist add-port {_TUNNEL_BRIDGE} {host.tunnel_interface}",
-            f"ip addr flush dev {host.tunnel_interface}",
-            f"ip addr replace {host.tunnel} dev {_TUNNEL_BRIDGE}",
-            f"ip link set {host.tunnel_interface} up",
-            f"ip link set {_TUNNEL_BRIDGE} up",
+            _bridge(_TUNNEL_BRIDGE, kind),
+            sh("ovs-vsctl --may-exist add-port br-tun0 %(port)s", port=port),
+            sh("ip addr flush dev %(port)s", port=port),
+            _address(str(host.tunnel), _TUNNEL_BRIDGE),
+            _up(port),
+            _up(_TUNNEL_BRIDGE),
         ]
-        look.append(f"ip -o addr show dev {_TUNNEL_BRIDGE} | grep -qF ' {host.tunnel} '")
+        look.append(_has_address(str(host.tunnel), _TUNNEL_BRIDGE))
     return Script(
         id="bridges",
         title="Bridges of Open vSwitch",
         group="ovn",
-        unless=SecretStr("set -e\n" + "\n".join(look)),
-        script=SecretStr("\n".join(make)),
+        unless=lines([sh("set -e"), *look]),
+        script=lines(make),
         undo=_UNDO,
     )
+
+
+def _bridge(name: str, kind: str) -> Shell:
+    return sh(
+        "ovs-vsctl --may-exist add-br %(name)s -- set bridge %(name)s %(type)s",
+        name=name,
+        type=f"datapath_type={kind}",
+    )
+
+
+def _up(interface: str) -> Shell:
+    return sh("ip link set %(interface)s up", interface=interface)
+
+
+def _address(own: str, interface: str) -> Shell:
+    return sh("ip addr replace %(own)s dev %(interface)s", own=own, interface=interface)
+
+
+def _has_address(own: str, interface: str) -> Shell:
+    return sh("ip -o addr show dev %(interface)s | grep -qF %(own)s", own=f" {own} ", interface=interface)
 
 
 def _settings(node: Node) -> Script:
@@ -183,24 +217,23 @@ def _settings(node: Node) -> Script:
         wanted["ovn-bridge-datapath-type"] = "netdev"
     if Role.NETWORK in host.roles:
         wanted["ovn-cms-options"] = "enable-chassis-as-gw"
-    ids = [shlex.quote(f'external-ids:{key}="{value}"') for key, value in wanted.items()]
-    ssl = f"{key_path('root')} {CERTIFICATE} {CA}"
-    look = ["set -e", "rdo_all=$(ovs-vsctl get Open_vSwitch . external_ids)"]
+    ids = [f'external-ids:{key}="{value}"' for key, value in wanted.items()]
+    look = [sh("set -e"), sh("rdo_all=$(ovs-vsctl get Open_vSwitch . external_ids)")]
     for key, value in wanted.items():
         pattern = f'[{{ ]{key}="?{value}"?[,}}]'
-        look.append(f'grep -qE {shlex.quote(pattern)} <<<"$rdo_all"')
-    look.append(f"ovs-vsctl get-ssl | grep -qF {key_path('root')}")
-    look.append("ovs-vsctl get-manager | grep -qxF ptcp:6640:127.0.0.1")
+        look.append(sh('grep -qE %(pattern)s <<<"$rdo_all"', pattern=pattern))
+    look.append(sh("ovs-vsctl get-ssl | grep -qF %(key)s", key=key_path("root")))
+    look.append(sh("ovs-vsctl get-manager | grep -qxF ptcp:6640:127.0.0.1"))
     make = [
-        f"ovs-vsctl set Open_vSwitch . {' '.join(ids)}",
-        f"ovs-vsctl set-ssl {ssl}",
+        sh("ovs-vsctl set Open_vSwitch . %(ids)s", ids=ids),
+        sh("ovs-vsctl set-ssl %(files)s", files=[key_path("root"), CERTIFICATE, CA]),
         # os-vif and Neutron's agents talk to Open vSwitch here, without root
-        "ovs-vsctl set-manager ptcp:6640:127.0.0.1",
+        sh("ovs-vsctl set-manager ptcp:6640:127.0.0.1"),
     ]
     return Script(
         id="openvswitch-settings",
         title="The host's place in OVN",
         group="ovn",
-        unless=SecretStr("\n".join(look)),
-        script=SecretStr("\n".join(make)),
+        unless=lines(look),
+        script=lines(make),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rdo.cloud.plan import AnyStep
 from rdo.cloud.roles import mariadb
 from rdo.cloud.roles.node import Node, merged
+from rdo.cloud.shell import sh
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -18,5 +19,5 @@ def steps(node: Node) -> Iterator[AnyStep]:
     log = {"DEFAULT": {"log_file": "placement-api.log"}}
     yield node.config("placement", merged(log, database, node.token_check("placement")))
     yield mariadb.schema(
-        "placement", "openstack-placement-api", "runuser -u placement -- placement-manage db sync\n"
+        "placement", "openstack-placement-api", sh("runuser -u placement -- placement-manage db sync")
     )

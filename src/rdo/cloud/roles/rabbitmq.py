@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import textwrap
 from collections.abc import Iterator
-
-from pydantic import SecretStr
+from functools import partial
 
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Service
 from rdo.cloud.roles.node import CA, CERTIFICATE, Node, key_path
+from rdo.cloud.shell import sh
+from rdo.cloud.texts import Text, json_text
 from rdo.cloud.topology import Service as Name
 
 USERS: tuple[Name, ...] = ("nova", "neutron", "cinder", "ironic", "heat")
@@ -33,14 +33,14 @@ def steps(node: Node) -> Iterator[AnyStep]:
         owner="rabbitmq",
         group_owner="rabbitmq",
         mode="400",
-        content=SecretStr(_definitions(node, users)),
+        content=_definitions(node, users),
     )
     yield File(
         id="rabbitmq-configuration",
         title="Configuration of RabbitMQ",
         group="rabbitmq",
         path="/etc/rabbitmq/conf.d/50-rdo.conf",
-        content=SecretStr(_configuration(node)),
+        content=Text(_configuration(node)),
     )
     causes = (
         "rabbitmq-packages",
@@ -55,7 +55,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         group="rabbitmq",
         unit=node.names.rabbitmq_unit,
         restart_after=causes,
-        ready=SecretStr(f"timeout 5 bash -c '</dev/tcp/{node.host.address}/5671'"),
+        ready=sh("timeout 5 bash -c %(reach)s", reach=f"</dev/tcp/{node.host.address}/5671"),
     )
 
 
@@ -67,17 +67,15 @@ def password_hash(password: str, salt: bytes) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def _definitions(node: Node, users: list[Name]) -> str:
+def _definitions(node: Node, users: list[Name]) -> Text:
     # The server imports this at its start, which is quicker than a run of rabbitmqctl for each account.
-    accounts, places, rights = [], [], []
+    accounts: list[dict[str, object]] = []
+    places, rights = [], []
     for name in users:
-        password = node.secret(f"{name}_messaging")
-        # of the password alone, so that the file stays the same as long as that does
-        salt = hashlib.sha256(f"{name} {password}".encode()).digest()[:4]
         accounts.append(
             {
                 "name": name,
-                "password_hash": password_hash(password, salt),
+                "password_hash": node.secret(f"{name}_messaging").derive(partial(_hash, name)),
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": [],
             }
@@ -85,7 +83,13 @@ def _definitions(node: Node, users: list[Name]) -> str:
         places.append({"name": name})
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         rights.append({"user": name, "vhost": name, **everything})
-    return json.dumps({"users": accounts, "vhosts": places, "permissions": rights}, indent=1) + "\n"
+    definitions = {"users": accounts, "vhosts": places, "permissions": rights}
+    return Text(json_text(definitions, indent=1), "\n")
+
+
+def _hash(name: str, password: str) -> str:
+    # of the password alone, so that the file stays the same as long as that does
+    return password_hash(password, hashlib.sha256(f"{name} {password}".encode()).digest()[:4])
 
 
 def _configuration(node: Node) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import AnyStep, File, Script, Stage
+from rdo.cloud.shell import sh
+from rdo.cloud.texts import Text
 from rdo.cloud.topology import Repository
 from rdo.repository.release_rpm import KEY_PATH, NAME, VARIABLE, repo_file
 
@@ -25,7 +25,7 @@ def steps(repository: Repository) -> tuple[AnyStep, ...]:
             stage=Stage.REPOSITORY,
             group="repository",
             path=KEY_PATH,
-            content=SecretStr(repository.public_key),
+            content=Text(repository.public_key),
         ),
         File(
             id="repository-server",
@@ -33,7 +33,7 @@ def steps(repository: Repository) -> tuple[AnyStep, ...]:
             stage=Stage.REPOSITORY,
             group="repository",
             path=f"/etc/dnf/vars/{VARIABLE}",
-            content=SecretStr(repository.server + "\n"),
+            content=Text(repository.server + "\n"),
         ),
         File(
             id="repository",
@@ -41,7 +41,7 @@ def steps(repository: Repository) -> tuple[AnyStep, ...]:
             stage=Stage.REPOSITORY,
             group="repository",
             path=f"/etc/yum.repos.d/rdo-{repository.series}.repo",
-            content=SecretStr(repo_file(repository.series, repository.platform)),
+            content=Text(repo_file(repository.series, repository.platform)),
         ),
         # before all others, so that they come from a repository whose package says which one it is
         Script(
@@ -49,7 +49,7 @@ def steps(repository: Repository) -> tuple[AnyStep, ...]:
             title=f"Package {NAME}",
             stage=Stage.REPOSITORY,
             group="repository",
-            unless=SecretStr(f"rpm -q {NAME}"),
-            script=SecretStr(f"dnf -y -q install {NAME}"),
+            unless=sh("rpm -q %(name)s", name=NAME),
+            script=sh("dnf -y -q install %(name)s", name=NAME),
         ),
     )

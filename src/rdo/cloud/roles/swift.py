@@ -6,16 +6,13 @@ there. Rings of one device are the same wherever they are made, so each host mak
 
 from __future__ import annotations
 
-import configparser
-import io
-import shlex
 from collections.abc import Iterator
-
-from pydantic import SecretStr
 
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles import web
 from rdo.cloud.roles.node import Node, Options, merged, option_text
+from rdo.cloud.shell import both, lines, sh
+from rdo.cloud.texts import Text, join
 from rdo.cloud.topology import Role, in_url
 
 #: Whoever has it may do everything in all accounts; it is given to nobody.
@@ -56,13 +53,6 @@ _FILTERS = {
     "symlink": "symlink",
     "tempurl": "tempurl",
 }
-# 1024 partitions, one copy; one device has them all, whatever the seed.
-_RING = """
-swift-ring-builder {name}.builder create 10 1 0 >/dev/null
-swift-ring-builder {name}.builder add --region 1 --zone 1 --ip {ip} --port {port} --device {device} \\
-    --weight 100 >/dev/null
-swift-ring-builder {name}.builder rebalance 1 >/dev/null
-"""
 
 
 def is_storage(node: Node) -> bool:
@@ -98,8 +88,9 @@ def steps(node: Node) -> Iterator[AnyStep]:
             group="swift-proxy",
             unit="openstack-swift-proxy",
             restart_after=(*causes, "swift-configuration"),
-            ready=SecretStr(
-                f"curl --silent --fail --output /dev/null --max-time 20 http://127.0.0.1:{_INSIDE}/healthcheck"
+            ready=sh(
+                "curl --silent --fail --output /dev/null --max-time 20 %(url)s",
+                url=f"http://127.0.0.1:{_INSIDE}/healthcheck",
             ),
         )
     if storage:
@@ -125,17 +116,11 @@ def steps(node: Node) -> Iterator[AnyStep]:
 
 def _file(node: Node, name: str, file: str, parts: Options, *, title: str) -> File:
     """Return the step of one of Swift's files, which replaces the package's: Swift reads no second one."""
-    text = configparser.RawConfigParser()
-    text.optionxform = str  # type: ignore[assignment,method-assign]
-    # PasteDeploy takes each "%" for the beginning of a reference
-    text.read_dict(
-        {
-            section: {option: option_text(value).replace("%", "%%") for option, value in rows.items()}
-            for section, rows in parts.items()
-        }
-    )
-    words = io.StringIO()
-    text.write(words)
+    rows: list[str | Text] = [WRITTEN]
+    for section, options in parts.items():
+        rows.append(f"[{section}]")
+        rows += [Text(f"{option} = ", swift_text(value)) for option, value in options.items()]
+        rows.append("")
     return File(
         id=f"swift-{name}",
         title=title,
@@ -144,42 +129,78 @@ def _file(node: Node, name: str, file: str, parts: Options, *, title: str) -> Fi
         path=f"{_FOLDER}/{file}",
         group_owner="swift",
         mode="640",
-        content=SecretStr(f"{WRITTEN}\n{words.getvalue()}"),
+        content=Text(join("\n", rows), "\n"),
     )
+
+
+def swift_text(value: object) -> Text:
+    """Return a value as it stands in one of Swift's files, so that Swift reads exactly this value.
+
+    Swift takes "%%" for "%" only where "%(" is in the value as well (swift/common/utils/config.py,
+    ``NicerInterpolation``).
+    """
+    if not isinstance(value, Text):
+        return Text(option_text(value))
+    return value.each(lambda clear: clear.replace("%", "%%")) if "%(" in value.reveal() else value
 
 
 def _hash(node: Node) -> Options:
     # With another one nothing would be found again, so it is no password that could be made anew.
     secret = node.secret("swift_hash_encryption")
     return {
-        "swift-hash": {"swift_hash_path_prefix": secret[:16], "swift_hash_path_suffix": secret[16:]},
+        "swift-hash": {
+            "swift_hash_path_prefix": secret.derive(lambda clear: clear[:16]),
+            "swift_hash_path_suffix": secret.derive(lambda clear: clear[16:]),
+        },
         "storage-policy:0": {"name": "Policy-0", "default": "yes"},
     }
 
 
 def _rings(node: Node) -> Script:
     (host,) = node.site.cloud.having(Role.STORAGE)
-    told = f"{_FOLDER}/rdo-rings"
-    made = "".join(
-        _RING.format(name=name, ip=in_url(host.address), port=port, device=_DEVICE)
+    told, address = f"{_FOLDER}/rdo-rings", str(host.address)
+    # 1024 partitions, one copy; one device has them all, whatever the seed
+    made = [
+        sh(
+            """\
+            swift-ring-builder %(builder)s create 10 1 0 >/dev/null
+            swift-ring-builder %(builder)s add --region 1 --zone 1 --ip %(ip)s --port %(port)s \\
+                --device %(device)s --weight 100 >/dev/null
+            swift-ring-builder %(builder)s rebalance 1 >/dev/null""",
+            builder=f"{name}.builder",
+            ip=in_url(host.address),
+            port=port,
+            device=_DEVICE,
+        )
         for name, (port, _) in _SERVERS.items()
-    )
-    there = " && ".join(f"test -s {_FOLDER}/{name}.ring.gz" for name in _SERVERS)
-    files = " ".join(f"{name}.builder {name}.ring.gz" for name in _SERVERS)
+    ]
+    there = [sh("test -s %(ring)s", ring=f"{_FOLDER}/{name}.ring.gz") for name in _SERVERS]
+    files = [f"{name}.{kind}" for name in _SERVERS for kind in ("builder", "ring.gz")]
     return Script(
         id="swift-rings",
         title="Rings of Swift",
         stage=Stage.CONFIGURATION,
         group="swift",
         path=told,
-        unless=SecretStr(f'{there} && test "$(cat {told})" = {shlex.quote(str(host.address))}'),
-        script=SecretStr(
-            f"rdo_work=$(mktemp -d {_FOLDER}/rings.XXXXXX)\n"
-            'trap \'rm -rf "$rdo_work"\' EXIT\ncd "$rdo_work"\n'
-            f"{made}chgrp swift {files}\nchmod 640 {files}\nmv -f {files} {_FOLDER}/\n"
-            f"echo {shlex.quote(str(host.address))} >{told}"
+        unless=both(*there, sh('test "$(cat %(told)s)" = %(address)s', told=told, address=address)),
+        script=sh(
+            """
+            rdo_work=$(mktemp -d %(folder)s/rings.XXXXXX)
+            trap 'rm -rf "$rdo_work"' EXIT
+            cd "$rdo_work"
+            %(made)s
+            chgrp swift %(files)s
+            chmod 640 %(files)s
+            mv -f %(files)s %(folder)s/
+            echo %(address)s >%(told)s
+            """,
+            folder=_FOLDER,
+            made=lines(made),
+            files=files,
+            address=address,
+            told=told,
         ),
-        undo=f"rm -f {' '.join(f'{_FOLDER}/{name}' for name in files.split())}",
+        undo=sh("rm -f %(files)s", files=[f"{_FOLDER}/{name}" for name in files]),
     )
 
 
@@ -190,8 +211,8 @@ def _device() -> Script:
         title="Place of objects",
         stage=Stage.CONFIGURATION,
         group="swift",
-        unless=SecretStr(f'test "$(stat -c %U {place})" = swift'),
-        script=SecretStr(f"install -d -o swift -g swift -m 750 {place}"),
+        unless=sh('test "$(stat -c %U %(place)s)" = swift', place=place),
+        script=sh("install -d -o swift -g swift -m 750 %(place)s", place=place),
     )
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
-
-from pydantic import SecretStr
 
 from rdo.cloud.plan import AnyStep, Script, Stage
 from rdo.cloud.roles.node import Node
+from rdo.cloud.shell import lines, sh
 
 #: Read before `50-rdo.conf`, so that what the operator says there wins.
 FOUND = "/etc/nova/nova.conf.d/40-rdo-virtualization.conf"
 
 # A kernel has come all the way when it misses its root. A firmware alone proves nothing: there are machines
 # whose KVM runs one to its end and then fails at the first kernel.
-_TRY = """
+_TRY = sh(
+    """
 rdo_guest() {
     timeout 30 "$rdo_qemu" -accel kvm -cpu host -m 256 -nodefaults -display none -no-reboot "$@" \\
         </dev/null 2>&1 || true
@@ -34,23 +33,31 @@ rdo_works() {
         -append "console=$rdo_console panic=-1" | grep -a -q -m 1 'VFS: .* root '
 }
 """
-_MAKE = """
+)
+_MAKE = sh(
+    """
 rdo_device=absent
 [ ! -c /dev/kvm ] || rdo_device=present
 rdo_type='virt_type = qemu\\ncpu_mode = none'
 if rdo_works; then rdo_type='virt_type = kvm\\ncpu_mode = host-model'; fi
-rdo_new=$(mktemp {path}.XXXXXX)
+rdo_new=$(mktemp %(beside)s)
 rdo_words="# Found by trying; remove the file to have it tried again. /dev/kvm: $rdo_device"
 printf "$rdo_words\\n[libvirt]\\n$rdo_type\\n" >"$rdo_new"
 chown root:nova "$rdo_new"
 chmod 640 "$rdo_new"
-mv -f "$rdo_new" {path}
-"""
-_GUARD = """
+mv -f "$rdo_new" %(path)s
+""",
+    path=FOUND,
+    beside=f"{FOUND}.XXXXXX",
+)
+_GUARD = sh(
+    """
 rdo_device=absent
 [ ! -c /dev/kvm ] || rdo_device=present
-grep -q "/dev/kvm: $rdo_device\\$" {path}
-"""
+grep -q "/dev/kvm: $rdo_device\\$" %(path)s
+""",
+    path=FOUND,
+)
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -63,6 +70,6 @@ def steps(node: Node) -> Iterator[AnyStep]:
         stage=Stage.CONFIGURATION,
         group="nova",
         path=FOUND,
-        unless=SecretStr(textwrap.dedent(_GUARD.format(path=FOUND))),
-        script=SecretStr(_TRY + _MAKE.format(path=FOUND)),
+        unless=_GUARD,
+        script=lines([_TRY, _MAKE]),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from pydantic import SecretStr
-
 from rdo.cloud.plan import WRITTEN, AnyStep, File, Script, Service, Stage
 from rdo.cloud.roles.node import CERTIFICATE, Node, answers, key_path
+from rdo.cloud.shell import Shell, both, lines, sh
+from rdo.cloud.texts import Text
 from rdo.cloud.topology import Service as Name
 
 #: Nova's API for machines, which agents on hosts ask for them
@@ -18,7 +18,7 @@ HEAT_CFN = 8000
 #: What Ironic's machines boot from, without TLS: their firmware knows no authority of ours
 IRONIC_BOOT = 8088
 
-_MODULES = " && ".join(f"grep -q {name}_module <<<$rdo_all" for name in ("ssl", "proxy_http"))
+_MODULES = both(*(sh("grep -q %(name)s_module <<<$rdo_all", name=name) for name in ("ssl", "proxy_http")))
 
 #: service -> (site, the package's file, None where its role writes one; port)
 SITES: Mapping[Name, tuple[tuple[str, str | None, int], ...]] = {
@@ -70,15 +70,16 @@ def steps(node: Node) -> Iterator[AnyStep]:
             id="httpd-modules",
             title="Modules of httpd",
             group="httpd",
-            unless=SecretStr(f"rdo_all=$(apachectl -M)\n{_MODULES}"),
-            script=SecretStr(names.httpd_modules),
+            unless=lines([sh("rdo_all=$(apachectl -M)"), _MODULES]),
+            # of the platform's own description
+            script=Shell.trusted(names.httpd_modules),
         )
     yield File(
         id="httpd-configuration",
         title="TLS of httpd",
         group="httpd",
         path=f"{names.httpd_confdir}/00-rdo.conf",
-        content=SecretStr(_configuration(node)),
+        content=Text(_configuration(node)),
     )
     for service, sites in SITES.items():
         for name, file, _ in sites if node.has(service) else ():
@@ -93,15 +94,25 @@ def _site(node: Node, name: str, file: str) -> Script:
     """
     place = f"{node.names.httpd_confdir}/wsgi-{name}.conf"
     count = max(2, node.site.cloud.workers)
-    program = f"sed -E 's/processes=[0-9]+/processes={count}/' {file}"
+    program = sh("sed -E %(change)s %(file)s", change=f"s/processes=[0-9]+/processes={count}/", file=file)
     return Script(
         id=f"{name}-site",
         title=f"Site {name} in httpd",
         stage=Stage.CONFIGURATION,
         group="httpd",
         path=place,
-        unless=SecretStr(f"set -eo pipefail\n{program} | cmp -s - {place}"),
-        script=SecretStr(f"umask 022\nrm -f {place}\n{program} >{place}.new\nmv -f {place}.new {place}"),
+        unless=sh("set -eo pipefail\n%(program)s | cmp -s - %(place)s", program=program, place=place),
+        script=sh(
+            """
+            umask 022
+            rm -f %(place)s
+            %(program)s >%(new)s
+            mv -f %(new)s %(place)s
+            """,
+            program=program,
+            place=place,
+            new=f"{place}.new",
+        ),
     )
 
 
@@ -113,7 +124,7 @@ def written_site(node: Node, name: str, content: str) -> File:
         stage=Stage.CONFIGURATION,
         group="httpd",
         path=f"{node.names.httpd_confdir}/rdo-{name}.conf",
-        content=SecretStr(f"{WRITTEN}\n{content}"),
+        content=Text(f"{WRITTEN}\n{content}"),
     )
 
 
@@ -157,7 +168,7 @@ def ready(node: Node) -> Iterator[AnyStep]:
             stage=Stage.SERVICES,
             group=f"port-{number}",
             unless=answers(node.site.url(number, path)),
-            script=SecretStr("true"),
+            script=sh("true"),
             retries=60,
         )
 
