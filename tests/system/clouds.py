@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,26 @@ class KnownCloud:
         assert done.returncode == 0
         return {*checks}
 
+    def plan_of_other_passwords(self) -> tuple[dict[str, str], str]:
+        """Return passwords, and what plans would show if all passwords were these: nothing is changed.
+
+        All that has a secret in it differs then, so that a plan is not of nothing: it has what hosts have, and
+        what they would get.
+        """
+        file = self.folder / "passwords.json"
+        kept = file.read_text()
+        others = {name: _another(name) for name in self.secrets()}
+        try:
+            file.write_text(json.dumps(others))
+            human = self.installation.rdo("cloud", "plan", self.name)
+            steps = self.installation.json("cloud", "plan", self.name)
+        finally:
+            file.write_text(kept)
+        assert human.returncode == 0
+        assert "+++ /etc/keystone/keystone.conf.d/50-rdo.conf" in human.stdout
+        assert len(changed_steps(steps)[self.name]) > 5
+        return others, human.stdout + human.stderr + json.dumps(steps, ensure_ascii=False)
+
     def described(self) -> dict[str, Any]:
         """Return the cloud's topology as it is kept."""
         value: dict[str, Any] = json.loads((self.folder / "cloud.json").read_text())
@@ -71,3 +92,10 @@ def changed_steps(report: dict[str, Any]) -> dict[str, set[str]]:
         if step["changed"]:
             found.setdefault(step["host"], set()).add(step["id"])
     return found
+
+
+def _another(name: str) -> str:
+    """Return another password, as odd as it may be."""
+    if name.startswith("ceph_") or name.endswith(("_database", "_messaging", "_encryption")):
+        return secrets.token_hex(16)
+    return '$it\'s "%(a)s" # ' + secrets.token_hex(8)

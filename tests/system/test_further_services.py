@@ -9,6 +9,7 @@ import pytest
 
 from tests.flows.flow import ALL_ROOMS, Flow
 from tests.installation import Installation, eventually, shared_cache
+from tests.secret_forms import shown_in
 from tests.system.clouds import KnownCloud, changed_steps
 
 # On a machine with an empty cache all packages of these services are built first.
@@ -93,6 +94,12 @@ def test_second_up_changes_and_restarts_nothing(cloud: KnownCloud) -> None:
     assert cloud.restarted(starts) == set()
     assert changed_steps(cloud.installation.json("cloud", "plan", NAME)) == {}
     assert cloud.on_host("systemctl is-system-running") == "running"
+
+
+def test_a_plan_shows_no_secret(cloud: KnownCloud) -> None:
+    others, plan = cloud.plan_of_other_passwords()
+    assert "+++ /etc/swift/swift.conf" in plan and "+++ /etc/rabbitmq/rdo-definitions.json" in plan
+    assert shown_in(cloud.secrets() | others, plan) == []
 
 
 def test_each_does_what_it_is_for(cloud: KnownCloud) -> None:

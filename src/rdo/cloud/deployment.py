@@ -36,6 +36,10 @@ from rdo.repository.snapshots import current, folder_of
 #: What is built for each service, by index names; and what all of them take from a Python driver.
 DRIVERS = ("pymysql", "pymemcache")
 CLIENT = "python-openstackclient"
+#: service -> its own client, which its role installs beside it and nothing else needs
+CLIENTS: Mapping[Service, str] = {
+    service: f"python-{service}client" for service in ("swift", "barbican", "ironic", "heat")
+}
 #: The package that `rdo cloud verify --tempest` installs on the controller.
 TEMPEST = "openstack-tempest"
 
@@ -95,7 +99,7 @@ class Deployment:
 
 def asked_for(services: Sequence[Service]) -> list[str]:
     """Return the names of what has to be built for a cloud of these services."""
-    return [*services, CLIENT, *DRIVERS]
+    return [*services, CLIENT, *(CLIENTS[one] for one in services if one in CLIENTS), *DRIVERS]
 
 
 def names_of(platform: Platform) -> PlatformNames:
