@@ -52,8 +52,7 @@ class KnownCloud:
     def plan_of_other_passwords(self) -> tuple[dict[str, str], str]:
         """Return passwords, and what plans would show if all passwords were these: nothing is changed.
 
-        All that has a secret in it differs then, so that a plan is not of nothing: it has what hosts have, and
-        what they would get.
+        Everything with a secret in it differs then, so that the plan shows what hosts have and would get.
         """
         file = self.folder / "passwords.json"
         kept = file.read_text()
