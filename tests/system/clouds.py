@@ -50,21 +50,29 @@ class KnownCloud:
         return {*checks}
 
     def plan_of_other_passwords(self) -> tuple[dict[str, str], str]:
-        """Return passwords, and what plans would show if all passwords were these: nothing is changed.
+        """Return passwords, and what plans would show with these and other options: nothing is changed.
 
         Everything with a secret in it differs then, so that the plan shows what hosts have and would get.
         """
-        file = self.folder / "passwords.json"
-        kept = file.read_text()
-        others = {name: _another(name) for name in self.secrets()}
+        passwords, described = self.folder / "passwords.json", self.folder / "cloud.json"
+        kept = {file: file.read_text() for file in (passwords, described)}
+        others = {name: odd_password(name) for name in self.secrets()}
+        cloud = self.described()
+        cloud["options"] = {
+            name: {"DEFAULT": {"log_level": "DEBUG"} if name == "swift" else {"debug": True}}
+            for name in cloud["services"]
+            if name != "horizon"
+        }
         try:
-            file.write_text(json.dumps(others))
+            passwords.write_text(json.dumps(others))
+            described.write_text(json.dumps(cloud))
             human = self.installation.rdo("cloud", "plan", self.name)
             steps = self.installation.json("cloud", "plan", self.name)
         finally:
-            file.write_text(kept)
+            for file, text in kept.items():
+                file.write_text(text)
         assert human.returncode == 0
-        assert "+++ /etc/keystone/keystone.conf.d/50-rdo.conf" in human.stdout
+        assert "+debug = true" in human.stdout
         assert len(changed_steps(steps)[self.name]) > 5
         return others, human.stdout + human.stderr + json.dumps(steps, ensure_ascii=False)
 
@@ -93,8 +101,8 @@ def changed_steps(report: dict[str, Any]) -> dict[str, set[str]]:
     return found
 
 
-def _another(name: str) -> str:
-    """Return another password, as odd as it may be."""
+def odd_password(name: str) -> str:
+    """Return a password of a name that is as odd as it may be."""
     if name.startswith("ceph_") or name.endswith(("_database", "_messaging", "_encryption")):
         return secrets.token_hex(16)
     return '$it\'s "%(a)s" # ' + secrets.token_hex(8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.flows.flow import ALL_ROOMS, Flow
 from tests.installation import Installation, eventually, shared_cache
 from tests.secret_forms import shown_in
-from tests.system.clouds import KnownCloud, changed_steps
+from tests.system.clouds import KnownCloud, changed_steps, odd_password
 
 # On a machine with an empty cache all packages of these services are built first.
 pytestmark = pytest.mark.timeout(3600)
@@ -98,8 +99,28 @@ def test_second_up_changes_and_restarts_nothing(cloud: KnownCloud) -> None:
 
 def test_a_plan_shows_no_secret(cloud: KnownCloud) -> None:
     others, plan = cloud.plan_of_other_passwords()
-    assert "+++ /etc/swift/swift.conf" in plan and "+++ /etc/rabbitmq/rdo-definitions.json" in plan
+    assert "+++ /etc/swift/proxy-server.conf" in plan and "+++ /etc/barbican/barbican.conf.d" in plan
     assert shown_in(cloud.secrets() | others, plan) == []
+
+
+def test_a_plan_of_an_empty_host_shows_no_secret(cloud: KnownCloud, tmp_path: Path) -> None:
+    done = cloud.installation.rdo("host", "create", "empty")
+    assert done.returncode == 0, done.stderr
+    (address,) = (row["address"] for row in cloud.installation.json("host", "list") if row["name"] == "empty")
+    file = tmp_path / "cloud.yaml"
+    host = f"{{name: empty, address: {address}}}"
+    file.write_text(f"name: none\nservices: [keystone, {', '.join(SERVICES)}]\nhosts: [{host}]\n")
+    kept = cloud.installation.state / "clouds/none/passwords.json"
+    kept.parent.mkdir(mode=0o700)
+    kept.touch(mode=0o600)
+    kept.write_text(json.dumps({name: odd_password(name) for name in cloud.secrets()}))
+    human = cloud.installation.rdo("cloud", "plan", str(file), "--no-checks")
+    assert human.returncode == 0, human.stderr
+    steps = cloud.installation.rdo("cloud", "plan", str(file), "--no-checks", "--json")
+    for path in ("/etc/rabbitmq/rdo-definitions.json", "/etc/swift/swift.conf", "/root/keystonerc_admin"):
+        assert f"+++ {path}" in human.stdout
+    passwords = json.loads(kept.read_text())
+    assert shown_in(passwords, human.stdout + human.stderr + steps.stdout + steps.stderr) == []
 
 
 def test_each_does_what_it_is_for(cloud: KnownCloud) -> None:
