@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.closure import built_closure
@@ -18,6 +19,7 @@ from rdo.common.errors import RdoError
 from rdo.common.progress import Progress
 from rdo.repository import keys
 from rdo.repository.closure import platform_checker
+from rdo.repository.contents import run_beside
 from rdo.repository.metadata import RpmFile, describe
 from rdo.repository.publication import publish_artifacts
 
@@ -88,6 +90,7 @@ def run(bench: Bench, rounds: int, progress: Progress) -> tuple[list[Row], list[
 def _publish(bench: Bench, artifacts: list[Artifact], where: Bench, key: keys.Key) -> None:
     publish_artifacts(
         artifacts,
+        run_beside(("keystone",), datetime.now(UTC), key, where.paths),
         release=bench.release,
         platform=bench.platform,
         store=where.store,

@@ -65,8 +65,48 @@ def test_a_repository_keeps_what_was_built_for_it_before(environment: dict[str, 
 
     assert published("oslo.i18n") == {"python-oslo-i18n"}
     assert published("oslo.context") == {"python-oslo-context", "python-oslo-i18n"}
+    dry = json.loads(rdo(environment, "build", "oslo.context", "--only", "--dry-run", "--json").stdout)
+    assert dry["dropped"] == ["oslo-i18n"]
     assert published("oslo.context", "--only") == {"python-oslo-context"}
     assert published("oslo.context") == {"python-oslo-context"}
+
+
+def test_publishing_a_smaller_run_keeps_all_and_removal_needs_a_word(environment: dict[str, str]) -> None:
+    which = ("--release", "2026.1", "--json")
+
+    def shown() -> tuple[list[str], set[str]]:
+        found = json.loads(rdo(environment, "repo", "show", *which).stdout)
+        sources = {name.rsplit("-", 2)[0] for name in found["files"] if name.endswith(".src.rpm")}
+        return found["requested"], sources - {"rdo-release", "python-pbr"}
+
+    done = rdo(environment, "build", "oslo.i18n", "--jobs", "1", *which)
+    assert done.returncode == 0, done.stderr
+    build(environment, "oslo.context")  # not published, and of less than there is
+    assert shown() == (["oslo-i18n"], {"python-oslo-i18n"})
+    done = rdo(environment, "repo", "publish", *which)
+    assert done.returncode == 0, done.stderr
+    both = (["oslo-context", "oslo-i18n"], {"python-oslo-i18n", "python-oslo-context"})
+    assert shown() == both
+
+    digest = json.loads(done.stdout)["digest"]
+    dry = json.loads(rdo(environment, "repo", "remove", "oslo.i18n", "--dry-run", *which).stdout)
+    assert dry["names"] == ["oslo-i18n"] and dry["published"] is None
+    assert {name.rsplit("-", 2)[0] for name in dry["packages"]} >= {"python-oslo-i18n", "python3-oslo-i18n"}
+    assert shown() == both
+    wrong = rdo(environment, "repo", "remove", "nova", *which)
+    assert (wrong.returncode, "'nova'" in wrong.stderr) == (2, True)
+
+    done = rdo(environment, "repo", "remove", "oslo.i18n", *which)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["published"]["digest"] != digest
+    assert shown() == (["oslo-context"], {"python-oslo-context"})
+    # the last run is older than that, and a publication of it for another address brings nothing back
+    done = rdo(environment, "repo", "publish", "--address", "http://192.0.2.1", *which)
+    assert done.returncode == 0, done.stderr
+    assert shown() == (["oslo-context"], {"python-oslo-context"})
+    assert rdo(environment, "repo", "check", *which).returncode == 0
+    last = rdo(environment, "repo", "remove", "oslo.context", *which)
+    assert (last.returncode, "Nothing would remain" in last.stderr) == (2, True)
 
 
 def test_killed_run_leaves_nothing_running_and_carries_on(

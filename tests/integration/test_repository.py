@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -20,9 +20,10 @@ from rdo.repository.findings import UncleanError
 from rdo.repository.keys import Key
 from rdo.repository.metadata import RpmFile
 from rdo.repository.publish import Published, publish, verify_files
-from rdo.repository.release_rpm import KEY_PATH, VARIABLE, ensure_release_rpm, repo_file
+from rdo.repository.release_rpm import KEY_PATH, VARIABLE, ReleasePackage, repo_file
 from rdo.repository.serve import Server
 from rdo.repository.signing import sign_rpms
+from rdo.repository.snapshot_writer import Content
 from tests.integration.repository_tools import Tiny, build, paths_in, shell, tools_sandbox
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
@@ -55,22 +56,23 @@ class Site:
     def sign(self, rpms: list[RpmFile]) -> list[RpmFile]:
         return sign_rpms(rpms, self.key, self.paths, lambda: self.sandbox)
 
-    def release(self, address: str) -> list[RpmFile]:
-        rpms = ensure_release_rpm(
+    def release(
+        self, address: str, number: int = 1, obsoletes: Mapping[str, str] | None = None
+    ) -> list[RpmFile]:
+        package = ReleasePackage(
             series="2026.1",
             platform="debian13",
             dist=".deb13",
             released=date(2026, 4, 1),
             address=address,
             key=self.key,
-            paths=self.paths,
-            tools=lambda: self.sandbox,
+            obsoletes=obsoletes or {},
         )
-        return self.sign(rpms)
+        return self.sign(package.build(number, self.paths, lambda: self.sandbox))
 
     def publish(self, rpms: list[RpmFile], address: str | None = None) -> Published:
         return publish(
-            rpms,
+            lambda _: Content(rpms),
             series="2026.1",
             platform="debian13",
             paths=self.paths,
@@ -243,6 +245,32 @@ def test_clients_see_the_old_or_the_new_repository_whole(site: Site) -> None:
     assert result.ok, result.tail
     assert "finished" in result.tail
     assert count > 20
+
+
+def test_a_package_that_is_shipped_again_can_be_installed(site: Site) -> None:
+    """Obsoletes that hosts have installed stand in its way until a higher rdo-obsolete-packages comes."""
+    gone = site.sets["1"][1:]
+    with site.served() as address:
+        release = f"{address}/debian13-2026.1/current/rdo-release.rpm"
+        site.publish([*gone, *site.release(address, 1, {"alpha": "0:1"})])
+        published = site.publish([*site.sets["1"], *site.release(address, 2)])
+        older = published.path.parent / next(
+            folder.name for folder in published.path.parent.iterdir() if folder != published.path
+        )
+        result = shell(
+            site.sandbox,
+            f"{_DNF} --nogpgcheck install {release}\n"
+            f"{_FETCH} {address}/debian13-2026.1/snapshots/{older.name}/Packages/"
+            "rdo-obsolete-packages-2026.1-1.deb13.noarch.rpm /tmp/obsolete.rpm\n"
+            "rpm -i --nosignature /tmp/obsolete.rpm\n"
+            f"if {_DNF} -x rdo-obsolete-packages install alpha; then echo not blocked at all; exit 1; fi\n"
+            f"{_DNF} upgrade\n{_DNF} install alpha\n"
+            "cat /usr/share/alpha/data; rpm -q rdo-obsolete-packages",
+            network=True,
+        )
+    assert result.ok, result.tail
+    assert "alpha 1" in result.tail
+    assert "rdo-obsolete-packages-2026.1-2.deb13.noarch" in result.tail
 
 
 def _install_from_folder(site: Site) -> SealedResult:

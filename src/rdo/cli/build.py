@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,7 +51,8 @@ def build(
 ) -> None:
     """Build projects with everything they need beyond the platform, and publish it as a signed repository.
 
-    The repository keeps what was built for it before; --only starts it anew.
+    The repository keeps what was built for it before; --only starts it anew, and with --dry-run says what
+    would go.
 
     What was built before from the same inputs is not built again. A package that fails stops only those that
     need it; the exit status is 1 then and nothing is published.
@@ -82,6 +84,8 @@ def _build(
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
     from rdo.repository.factory import make_repository
+    from rdo.repository.snapshots import folder_of
+    from rdo.repository.wanted import wanted
 
     paths = Paths.from_environment()
     distribution = open_distribution(paths)
@@ -90,8 +94,12 @@ def _build(
     asked = choose_projects(projects, everything, series)
     with progress() as report:
         if dry_run:
+            dropped: tuple[str, ...] = ()
+            if publish:
+                names = wanted(folder_of(paths, base.name, series.series), asked, series, base, only=only)
+                asked, dropped = [*names.built], names.dropped
             prepared = prepare(distribution, series, base, asked, paths, report)
-            _show_order(build_graph(prepared.requests), as_json)
+            _show_order(build_graph(prepared.requests), dropped, as_json)
             return
         made = make_repository(
             distribution,
@@ -120,17 +128,19 @@ def _repository(published: Published) -> dict[str, Any]:
     return {"path": str(published.path), "address": published.address, "changed": published.changed}
 
 
-def _show_order(graph: BuildGraph, as_json: bool) -> None:
+def _show_order(graph: BuildGraph, dropped: Sequence[str], as_json: bool) -> None:
     from rdo.cli.show import print_json
 
     layers = [[str(step) for step in layer] for layer in graph.layers()]
     if as_json:
-        print_json({"layers": layers, "cycles": graph.cycles})
+        print_json({"layers": layers, "cycles": graph.cycles, "dropped": dropped})
         return
     for number, layer in enumerate(layers, 1):
         print(f"{number:3}  {' '.join(layer)}")
     for cycle in graph.cycles:
         print(f"a cycle, built without checks first: {' '.join(cycle)}")
+    if dropped:
+        print(f"no longer in the repository: {' '.join(dropped)}")
 
 
 def _show_summary(summary: RunSummary, published: Published | None, wanted: bool) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rdo.common.paths import Paths
     from rdo.distribution.models import Platform, Release
     from rdo.repository.publish import Published
+    from rdo.repository.removal import Removal
 
 app = typer.Typer(no_args_is_help=True, help="Repositories: publish, check, serve.")
 
@@ -35,28 +36,26 @@ _Address = Annotated[
 def publish(
     release: _Series = None, platform: _PlatformName = None, address: _Address = None, as_json: _Json = False
 ) -> None:
-    """Sign and publish what the last build made, if it is closed and free of conflicts.
+    """Sign and publish what the last build made and what is published, if it is closed and free of conflicts.
+
+    For a build with --no-publish, or to state another address. Nothing leaves the repository by this: that is
+    `rdo repo remove`.
 
     Example: rdo repo publish --release 2026.1 --address http://packages.example.org
     """
     from rdo.building.state import State
     from rdo.building.store import open_store
     from rdo.cli.show import progress
-    from rdo.common.errors import InputError
     from rdo.common.paths import Paths
     from rdo.repository import keys
-    from rdo.repository.publication import artifacts_of, publish_artifacts
+    from rdo.repository.publication import publish_last_run
 
     paths = Paths.from_environment()
     chosen, base = _choose(paths, release, platform)
     key = keys.load(paths)
-    run = State.open(paths).last_run(base.name, chosen.series)
-    if run is None:
-        what = f"Nothing was built of {chosen.series} for {base.name} yet."
-        raise InputError(what, hint="Build first: rdo build PROJECT")
     with progress() as report:
-        published = publish_artifacts(
-            artifacts_of(run, chosen, base),
+        published = publish_last_run(
+            State.open(paths).last_run(base.name, chosen.series),
             release=chosen,
             platform=base,
             store=open_store(paths),
@@ -66,6 +65,48 @@ def publish(
             progress=report,
         )
     _print(published, as_json)
+
+
+@app.command()
+def remove(
+    projects: Annotated[list[str], typer.Argument(help="Projects that the repository was asked for.")],
+    release: _Series = None,
+    platform: _PlatformName = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Take projects out of the published repository, with every package that no other project needs.
+
+    Nothing is built: what remains is what was published before. Hosts keep what they have installed.
+
+    Examples: rdo repo remove cliff --dry-run; rdo repo remove cliff
+    """
+    from rdo.building.store import open_store
+    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.show import print_json, progress
+    from rdo.common.paths import Paths
+    from rdo.repository import keys
+    from rdo.repository.removal import plan_removal
+    from rdo.repository.removal import remove as remove_from_repository
+
+    paths = Paths.from_environment()
+    distribution = open_distribution(paths)
+    chosen = choose_release(release, distribution)
+    base = choose_platform(platform, chosen, distribution)
+    published = None
+    with progress() as report:
+        if dry_run:
+            removal = plan_removal(distribution, chosen, base, projects, paths, report)
+        else:
+            store, key = open_store(paths), keys.load(paths)
+            removal, published = remove_from_repository(
+                distribution, chosen, base, projects, paths, store, key, report
+            )
+    if as_json:
+        snapshot = None if published is None else _fields(published)
+        print_json(asdict(removal) | {"published": snapshot})
+        return
+    _show_removal(removal, done=published is not None)
 
 
 @app.command()
@@ -130,8 +171,9 @@ def lint(
     from rdo.cli.show import print_json, progress
     from rdo.common.paths import Paths
     from rdo.repository.lint import lint as run
-    from rdo.repository.publish import KEY_FILE, published_rpms
+    from rdo.repository.publish import published_rpms
     from rdo.repository.publish import show as find
+    from rdo.repository.snapshot_writer import KEY_FILE
 
     paths = Paths.from_environment()
     chosen, base = _choose(paths, release, platform)
@@ -301,6 +343,15 @@ def show(
         print(f"  {name}")
 
 
+def _show_removal(removal: Removal, *, done: bool) -> None:
+    for file in removal.packages:
+        print(f"  {file}")
+    what = "Removed" if done else "Would go"
+    print(f"{what}: {', '.join(removal.names)}; {len(removal.packages)} packages, source packages among them")
+    if removal.needed:
+        print(f"Other projects need these, so their packages stay: {', '.join(removal.needed)}")
+
+
 def _choose(paths: Any, release: str | None, platform: str | None) -> tuple[Release, Platform]:
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
 
@@ -322,4 +373,5 @@ def _print(published: Published, as_json: bool) -> None:
     print(f"path       {published.path}")
     print(f"address    {published.address}")
     print(f"packages   {published.packages} and {published.sources} source packages")
+    print(f"asked for  {' '.join(published.requested)}")
     print(f"changed    {'yes' if published.changed else 'no, it is published already'}")

@@ -30,8 +30,9 @@ from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
 from rdo.repository.closure import published_infos
-from rdo.repository.publish import KEY_FILE, published_rpms, show
+from rdo.repository.publish import published_rpms, show
 from rdo.repository.release_rpm import NAME
+from rdo.repository.snapshot_writer import KEY_FILE
 
 # Part of what results are kept by; raised when packages are looked at in another way.
 _FORMAT = 1

@@ -26,11 +26,11 @@ from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
 from rdo.packaging.closure import resolve_closure
 from rdo.packaging.resolution_model import Resolution
-from rdo.repository.asked import names_asked
 from rdo.repository.closure import published_infos
 from rdo.repository.factory import make_repository
 from rdo.repository.publish import show
 from rdo.repository.snapshots import folder_of
+from rdo.repository.wanted import shipped_names
 
 
 def debs_for(resolution: Resolution) -> list[str]:
@@ -59,7 +59,7 @@ def ensure_base(
     :raises InputError: hosts of this platform can't be made, or not root
     """
     wanted = set(debs)
-    if names := names_asked(folder_of(paths, platform.name, release.series)):
+    if names := shipped_names(folder_of(paths, platform.name, release.series), release, platform):
         asked = dict.fromkeys((*names, *DRIVERS))
         wanted |= set(debs_for(resolve_closure(distribution, release, platform, [*asked], paths, progress)))
     return image.ensure_host_base(platform, paths, sorted(wanted), progress)

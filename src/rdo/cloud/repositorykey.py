@@ -48,7 +48,7 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
     # these take a while to load, and are seldom needed
     import httpx
 
-    from rdo.repository.publish import KEY_FILE
+    from rdo.repository.snapshot_writer import KEY_FILE
 
     url = f"{cloud.repository}/{platform}-{series}/current/{KEY_FILE}"
     try:

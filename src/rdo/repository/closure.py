@@ -22,7 +22,8 @@ from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
 from rdo.repository.findings import Finding
 from rdo.repository.metadata import Described, Entry, RpmFile
-from rdo.repository.publish import Check, published_rpms
+from rdo.repository.publish import published_rpms
+from rdo.repository.snapshot_writer import Check
 
 _NEAR = 5
 _BARE = re.compile(r"[^\s()]+\([^()]*\)(?:\([^()]*\))?|[^\s()]+")

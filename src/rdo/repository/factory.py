@@ -16,10 +16,11 @@ from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
 from rdo.repository import keys
-from rdo.repository.asked import names_asked, remember
+from rdo.repository.contents import all_of_run, repeated
 from rdo.repository.publication import publish_artifacts
 from rdo.repository.publish import Published
 from rdo.repository.snapshots import folder_of
+from rdo.repository.wanted import Wanted, wanted
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def make_repository(
     need it; nothing is published then.
 
     A repository grows: what earlier publications of it were asked for is asked for again, at the versions and
-    descriptions of today. Most of that is in the store, and the whole stays closed.
+    descriptions of today. Most of that is in the store, and the whole stays closed. Where somebody else
+    changes what it is asked for meanwhile, all of that is gone through once more.
 
     :param asked: names as users write them
     :param jobs: builds at once, one a processor by default
@@ -63,20 +65,26 @@ def make_repository(
     """
     require_configured(platform)
     folder = folder_of(paths, platform.name, release.series)
-    if publish and not only:
-        before = [name for name in names_asked(folder) if name not in release.not_shipped]
-        asked = tuple(dict.fromkeys((*before, *asked)))
-    with run_session(paths, platform.name, release.series, progress):
-        prepared = prepare(distribution, release, platform, asked, paths, progress)
+
+    def attempt() -> Made:
+        names = wanted(folder, asked, release, platform, only=only) if publish else None
+        if names is not None:
+            _say_what_goes(names, release, progress)
+        return make(names)
+
+    def make(names: Wanted | None) -> Made:
+        built = tuple(asked) if names is None else names.built
+        prepared = prepare(distribution, release, platform, built, paths, progress)
         builder = RootBuilder.make(platform, paths, progress)
         store = open_store(paths)
         engine = make_engine(jobs or default_jobs(), scheduler, paths)
-        context = RunContext(release.series, tuple(asked), paths)
+        context = RunContext(release.series, built, paths)
         summary = run_requests(prepared.requests, builder, store, engine, progress, context)
         published = None
-        if publish and summary.ok and summary.results:
+        if names is not None and summary.ok and summary.results:
             published = publish_artifacts(
                 summary.artifacts,
+                all_of_run(names.requested, names.seen),
                 release=release,
                 platform=platform,
                 store=store,
@@ -85,5 +93,14 @@ def make_repository(
                 address=address,
                 progress=progress,
             )
-            remember(folder, asked)
-    return Made(prepared, summary, published)
+        return Made(prepared, summary, published)
+
+    with run_session(paths, platform.name, release.series, progress):
+        return repeated(attempt)
+
+
+def _say_what_goes(names: Wanted, release: Release, progress: Progress) -> None:
+    if names.dropped:
+        progress.message(f"No longer in the repository: {', '.join(names.dropped)}")
+    if names.unshipped:
+        progress.message(f"Not shipped any more in {release.series}: {', '.join(names.unshipped)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rdo.building.models import Artifact
@@ -15,11 +16,57 @@ from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform, Release
 from rdo.repository.closure import platform_checker
+from rdo.repository.contents import Choose, as_it_is, run_beside
 from rdo.repository.keys import Key
 from rdo.repository.metadata import RpmFile
 from rdo.repository.publish import Published, publish, site_address
-from rdo.repository.release_rpm import ensure_release_rpm
+from rdo.repository.release_number import release_history, release_rpms
+from rdo.repository.release_rpm import ReleasePackage
 from rdo.repository.signing import is_signed, sign_rpms
+from rdo.repository.snapshot_writer import Content
+from rdo.repository.snapshots import folder_of, published_snapshot
+from rdo.repository.wanted import canonical
+
+
+def publish_last_run(
+    run: RunRecord | None,
+    *,
+    release: Release,
+    platform: Platform,
+    store: Store,
+    key: Key,
+    paths: Paths,
+    address: str | None = None,
+    progress: Progress | None = None,
+) -> Published:
+    """Publish what is there and what the last run made, asked for by both together.
+
+    A run that is published already, or none at all, leaves what is there; the address may be another one.
+
+    :param run: the last one of the release and platform
+    :raises InputError: there is nothing to publish, or the run has not got all that it was asked for
+    :raises UncleanError: the packages are not closed or conflict; nothing was changed
+    """
+    if run is None:
+        if published_snapshot(folder_of(paths, platform.name, release.series)) is None:
+            what = f"Nothing was built of {release.series} for {platform.name} yet."
+            raise InputError(what, hint="Build first: rdo build PROJECT")
+        artifacts: list[Artifact] = []
+        choose = as_it_is(key)
+    else:
+        artifacts = artifacts_of(run, release, platform)
+        choose = run_beside(canonical(run.asked, release, platform), run.started, key, paths)
+    return publish_artifacts(
+        artifacts,
+        choose,
+        release=release,
+        platform=platform,
+        store=store,
+        key=key,
+        paths=paths,
+        address=address,
+        progress=progress,
+    )
 
 
 def artifacts_of(run: RunRecord, release: Release, platform: Platform) -> list[Artifact]:
@@ -46,6 +93,7 @@ def artifacts_of(run: RunRecord, release: Release, platform: Platform) -> list[A
 
 def publish_artifacts(
     artifacts: Sequence[Artifact],
+    choose: Choose,
     *,
     release: Release,
     platform: Platform,
@@ -59,8 +107,10 @@ def publish_artifacts(
 
     Nothing is read, signed or checked again for what is published already.
 
+    :param choose: says what of these, and of what is published, the repository shall have
     :param address: public address of the folder of repositories, see :func:`site_address`
     :raises UncleanError: the packages are not closed or conflict; nothing was changed
+    :raises OvertakenError: what ``choose`` goes by is not so any more; nothing was changed
     """
 
     def tools() -> Sandbox:
@@ -75,21 +125,32 @@ def publish_artifacts(
         )
         for one in artifacts
     ]
-    names = {one.filename.rsplit("-", 2)[0] for one in artifacts if not one.filename.endswith(".src.rpm")}
-    unsigned += ensure_release_rpm(
-        series=release.series,
-        platform=platform.name,
-        dist=platform.dist,
-        released=release.released,
-        address=site_address(paths, address),
-        key=key,
-        paths=paths,
-        tools=tools,
-        # A platform that offers less has some of them still.
-        obsoletes={name: version for name, version in release.obsoletes.items() if name not in names},
-    )
+    signed = sign_rpms(unsigned, key, paths, tools, progress)
+
+    def compose(snapshot: Path | None) -> Content:
+        content = choose(snapshot, signed)
+        binaries = [rpm.filename for rpm in content.rpms if not rpm.filename.endswith(".src.rpm")]
+        names = {filename.rsplit("-", 2)[0] for filename in binaries}
+        package = ReleasePackage(
+            series=release.series,
+            platform=platform.name,
+            dist=platform.dist,
+            released=release.released,
+            address=site_address(paths, address),
+            key=key,
+            # A platform that offers less has some of them still.
+            obsoletes={name: version for name, version in release.obsoletes.items() if name not in names},
+        )
+        ours = release_rpms(
+            release_history(folder_of(paths, platform.name, release.series)),
+            package.content,
+            1 + len(release.obsoletes),
+            lambda number: sign_rpms(package.build(number, paths, tools), key, paths, tools, progress),
+        )
+        return replace(content, rpms=[*content.rpms, *ours], release_content=package.content)
+
     return publish(
-        sign_rpms(unsigned, key, paths, tools, progress),
+        compose,
         series=release.series,
         platform=platform.name,
         paths=paths,

@@ -6,7 +6,10 @@ server's address is a dnf variable in a file of its own, so that a site with a m
 updates leave alone.
 
 Beside it comes ``rdo-obsolete-packages``, which takes the place of packages that earlier series had and this
-one has not; without any there is none.
+one has not. It comes without any such package as well: a host that has an earlier one, with names that are
+shipped again by now, must get one that leaves them alone.
+
+Both bear one release number, which rises with what they say; see :mod:`rdo.repository.release_number`.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -23,9 +27,10 @@ from rdo.common.errors import RdoError
 from rdo.common.files import sha256_bytes
 from rdo.common.paths import Paths
 from rdo.repository.keys import Key
+from rdo.repository.manifest import RELEASE_PACKAGE
 from rdo.repository.metadata import RpmFile
 
-NAME = "rdo-release"
+NAME = RELEASE_PACKAGE
 OBSOLETE = "rdo-obsolete-packages"
 KEY_PATH = "/etc/pki/rpm-gpg/RPM-GPG-KEY-rdo"
 VARIABLE = "rdoserver"
@@ -122,19 +127,20 @@ def repo_file(series: str, platform: str) -> str:
     )
 
 
-def spec_text(series: str, platform: str, released: date, obsoletes: Mapping[str, str] | None = None) -> str:
+def spec_text(
+    series: str, platform: str, released: date, number: int, obsoletes: Mapping[str, str] | None = None
+) -> str:
     """Return the spec of ``rdo-release``.
 
+    :param number: of the package's release
     :param obsoletes: name -> epoch:version of packages that are gone
     """
     # whatever release it had, and on whichever platform
     lines = [f"Obsoletes:      {name} <= {version}-99" for name, version in sorted((obsoletes or {}).items())]
-    obsolete = _OBSOLETE.format(name=OBSOLETE, series=series, lines="\n".join(lines)) if lines else ""
     return _SPEC.format(
-        # names are only ever added, and hosts must get the longer list
-        release=1 + len(lines),
-        obsolete=obsolete,
-        obsolete_files=f"\n%files -n {OBSOLETE}\n" if lines else "",
+        release=number,
+        obsolete=_OBSOLETE.format(name=OBSOLETE, series=series, lines="\n".join(lines)),
+        obsolete_files=f"\n%files -n {OBSOLETE}\n",
         name=NAME,
         series=series,
         platform=platform,
@@ -144,40 +150,57 @@ def spec_text(series: str, platform: str, released: date, obsoletes: Mapping[str
     )
 
 
-def ensure_release_rpm(
-    *,
-    series: str,
-    platform: str,
-    dist: str,
-    released: date,
-    address: str,
-    key: Key,
-    paths: Paths,
-    tools: Callable[[], Sandbox],
-    obsoletes: Mapping[str, str] | None = None,
-) -> list[RpmFile]:
-    """Return the unsigned RPMs of ``rdo-release`` and their source RPM, built if they are not in the cache.
+@dataclass(frozen=True)
+class ReleasePackage:
+    """What ``rdo-release`` and ``rdo-obsolete-packages`` of one publication say.
 
-    The same arguments give the same bytes, also when built anew.
-
-    :param dist: value of ``%dist``
-    :param address: public address of the folder of repositories
-    :param tools: makes a sandbox of a root that has rpmbuild
-    :param obsoletes: name -> epoch:version of packages that earlier series had
-    :raises RdoError: rpmbuild failed
+    ``dist`` is the value of ``%dist``, ``address`` the public address of the folder of repositories,
+    ``obsoletes`` has name -> epoch:version of packages that earlier series had.
     """
-    spec = spec_text(series, platform, released, obsoletes)
-    sources = {
-        f"rdo-{series}.repo": repo_file(series, platform),
-        "RPM-GPG-KEY-rdo": key.public,
-        VARIABLE: address.rstrip("/") + "\n",
-    }
-    identity = sha256_bytes(json.dumps([_FORMAT, _BUILD, spec, dist, sources], sort_keys=True).encode())
-    folder = paths.cache / "release-rpms" / identity
-    if not folder.is_dir():
-        epoch = int(datetime(released.year, released.month, released.day, 12, tzinfo=UTC).timestamp())
-        _build(spec, sources, dist, epoch, folder, tools())
-    return [RpmFile.of(path) for path in sorted(folder.glob("*.rpm"))]
+
+    series: str
+    platform: str
+    dist: str
+    released: date
+    address: str
+    key: Key
+    obsoletes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> str:
+        """A hash of all that the packages say, their release number apart, and of the key that signs them."""
+        return self._identity(0)
+
+    def build(self, number: int, paths: Paths, tools: Callable[[], Sandbox]) -> list[RpmFile]:
+        """Return the unsigned RPMs and their source RPM, built if they are not in the cache.
+
+        The same values give the same bytes, also when built anew.
+
+        :param number: of the packages' release
+        :param tools: makes a sandbox of a root that has rpmbuild
+        :raises RdoError: rpmbuild failed
+        """
+        folder = paths.cache / "release-rpms" / self._identity(number)
+        if not folder.is_dir():
+            day = self.released
+            epoch = int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
+            _build(self._spec(number), self._sources, self.dist, epoch, folder, tools())
+        return [RpmFile.of(path) for path in sorted(folder.glob("*.rpm"))]
+
+    def _spec(self, number: int) -> str:
+        return spec_text(self.series, self.platform, self.released, number, self.obsoletes)
+
+    @property
+    def _sources(self) -> dict[str, str]:
+        return {
+            f"rdo-{self.series}.repo": repo_file(self.series, self.platform),
+            "RPM-GPG-KEY-rdo": self.key.public,
+            VARIABLE: self.address.rstrip("/") + "\n",
+        }
+
+    def _identity(self, number: int) -> str:
+        parts = [_FORMAT, _BUILD, self._spec(number), self.dist, self._sources, self.key.signing_fingerprint]
+        return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
 
 
 def _build(spec: str, sources: dict[str, str], dist: str, epoch: int, folder: Path, sandbox: Sandbox) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 
 # How many addresses a mirrorlist names at most: the current snapshot's and those of the ones before it.
@@ -22,6 +23,22 @@ def current(repository: Path) -> Path | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return target if target.is_dir() else None
+
+
+def published_snapshot(repository: Path) -> Path | None:
+    """Return the folder that ``current`` points to, None where nothing was ever published.
+
+    :raises RdoError: it points to nothing, so that nobody can tell what is published
+    """
+    found = current(repository)
+    link = repository / "current"
+    if found is None and link.is_symlink():
+        raise RdoError(
+            f"{link} points to {link.readlink()}, which is not there.",
+            hint="Bring the folder back from a backup, or let the link point to another folder of "
+            f"{repository / 'snapshots'}. Without the link, a publication begins with nothing.",
+        )
+    return found
 
 
 def snapshots(repository: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from rdo.common.errors import InputError, RdoError
+from rdo.common.files import locked
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, Task
 from rdo.repository import publish as publishing
 from rdo.repository.findings import Finding, UncleanError
 from rdo.repository.keys import Key
+from rdo.repository.manifest import requested_names
 from rdo.repository.metadata import Described, RpmFile
-from rdo.repository.publish import Check, Published, publish, published_rpms, show, verify_files
+from rdo.repository.publish import Published, publish, published_rpms, show, verify_files
+from rdo.repository.snapshot_writer import KEY_FILE, Check, Content
 from rdo.repository.snapshots import current, snapshots
 from tests.unit.repository.tiny_rpm import write_rpm
 
@@ -40,10 +44,14 @@ class Site:
         return [*rpms, write_rpm(self.folder / version, "alpha", version, source=True)]
 
     def publish(
-        self, rpms: Sequence[RpmFile], check: Check = _clean, progress: Progress | None = None
+        self,
+        rpms: Sequence[RpmFile],
+        check: Check = _clean,
+        progress: Progress | None = None,
+        requested: Sequence[str] = (),
     ) -> Published:
         return publish(
-            rpms,
+            lambda _: Content(rpms, tuple(requested)),
             series="2026.1",
             platform="p",
             paths=self.paths,
@@ -74,7 +82,7 @@ def test_a_snapshot_is_whole_and_signed(site: Site) -> None:
         "beta-1-1.noarch.rpm",
     ]
     assert [p.name for p in (published.path / "SRPMS/Packages").iterdir()] == ["alpha-1-1.src.rpm"]
-    assert (published.path / publishing.KEY_FILE).read_text() == site.key.public
+    assert (published.path / KEY_FILE).read_text() == site.key.public
     bill = (published.path / "sbom.cdx.json").read_text()
     assert {one["name"] for one in json.loads(bill)["components"]} == {"alpha", "beta"}
     assert verify_files(published.path, site.key) == []
@@ -172,27 +180,83 @@ class DyingProgress:
             os._exit(77)
 
 
+class FillingProgress(DyingProgress):
+    """Fails as a full disk does, when publication says that it comes to a step."""
+
+    def describe(self, text: str) -> None:
+        if text == self.step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_between_steps_the_repository_is_old_or_new_and_whole(site: Site, step: str) -> None:
-    first, rpms = site.publish(site.rpms("1")), site.rpms("2")
+    first, rpms = site.publish(site.rpms("1"), requested=["alpha"]), site.rpms("2")
     child = os.fork()
     if child == 0:
-        site.publish(rpms, progress=DyingProgress(step))
+        site.publish(rpms, progress=DyingProgress(step), requested=["alpha", "beta"])
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 77, "publication never came to this step"
     live = current(site.repository)
     assert live is not None
     assert (live == first.path) is (step != "writing the mirrorlist")
+    assert requested_names(site.repository) == (("alpha",) if live == first.path else ("alpha", "beta"))
     assert verify_files(live, site.key) == []
     for address in (site.repository / "mirrorlist").read_text().splitlines():
         assert verify_files(Path(address.removeprefix("file://")), site.key) == []
     # The next one finishes the work and leaves nothing of the dead one.
-    second = site.publish(rpms)
+    second = site.publish(rpms, requested=["alpha", "beta"])
     assert current(site.repository) == second.path != first.path
     assert verify_files(second.path, site.key) == []
     assert _names(site.repository / "snapshots") == sorted([first.digest, second.digest])
     assert second.digest in (site.repository / "mirrorlist").read_text().splitlines()[0]
     assert not list(site.repository.glob(".current-*"))
+
+
+@pytest.mark.parametrize("step", STEPS[2:])
+def test_a_full_disk_leaves_the_repository_as_it_was(site: Site, step: str) -> None:
+    """What is published stays whole, and with room again the same publication succeeds."""
+    first, rpms = site.publish(site.rpms("1"), requested=["alpha"]), site.rpms("2")
+    with pytest.raises(OSError, match="No space left"):
+        site.publish(rpms, progress=FillingProgress(step), requested=["alpha", "beta"])
+    live = current(site.repository)
+    assert live is not None
+    assert verify_files(live, site.key) == []
+    assert set(requested_names(site.repository)) >= {"alpha"}
+    assert all(rpm.path.exists() for rpm in rpms)
+    second = site.publish(rpms, requested=["alpha", "beta"])
+    assert verify_files(second.path, site.key) == []
+    assert _names(site.repository / "snapshots") == sorted([first.digest, second.digest])
+
+
+def test_what_was_asked_for_is_part_of_the_snapshot(site: Site) -> None:
+    """Else a publication of the same packages for another reason would be nothing to do, and be forgotten."""
+    rpms = site.rpms("1")
+    one, two = site.publish(rpms, requested=["beta"]), site.publish(rpms, requested=["beta", "alpha"])
+    assert two.changed and two.digest != one.digest
+    assert show(site.paths, "p", "2026.1").requested == ("alpha", "beta")
+    assert not site.publish(rpms, requested=["alpha", "beta"]).changed
+
+
+def test_a_damaged_manifest_is_no_empty_repository(site: Site) -> None:
+    published = site.publish(site.rpms("1"), requested=["alpha"])
+    (published.path / "manifest.json").write_text('{"format": 3, "packages": []}')
+    with pytest.raises(RdoError, match="key: Field required") as caught:
+        requested_names(site.repository)
+    assert str(published.path) in caught.value.what
+    published.path.rename(site.folder / "away")
+    for attempt in (lambda: requested_names(site.repository), lambda: site.publish(site.rpms("2"))):
+        with pytest.raises(RdoError, match="which is not there"):
+            attempt()
+
+
+def test_waiting_for_another_publication_has_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "PATIENCE", 0.3)
+    with (
+        locked(site.repository / ".lock"),
+        pytest.raises(RdoError, match=r"Another process has had .*\.lock"),
+    ):
+        site.publish(site.rpms("1"))
+    assert site.publish(site.rpms("1")).changed
 
 
 def test_a_failure_in_between_leaves_nothing(site: Site) -> None:
@@ -220,7 +284,7 @@ def test_a_site_keeps_its_address(site: Site) -> None:
     """A build publishes without saying an address; clients must find the repository where it was."""
     rpms = site.rpms("1")
     stated = publish(
-        rpms,
+        lambda _: Content(rpms),
         series="2026.1",
         platform="p",
         paths=site.paths,

@@ -24,15 +24,20 @@ def write_rpm(
     source: bool = False,
     arch: str = "noarch",
     note: str = "",
+    release: str = "1",
+    made_from: str | None = None,
 ) -> RpmFile:
-    """Write a package; files are given by absolute path."""
+    """Write a package; files are given by absolute path.
+
+    :param made_from: its source package's name; its own by default
+    """
     names = sorted(files or {})
     folders = sorted({path.rpartition("/")[0] + "/" for path in names})
     contents = [(files or {})[path] for path in names]
     tags: list[tuple[int, int, Sequence[str] | Sequence[int]]] = [
         (1000, _STRING, [name]),
         (1001, _STRING, [version]),
-        (1002, _STRING, ["1"]),
+        (1002, _STRING, [release]),
         (1004, _I18N, ["tiny"]),
         (1005, _I18N, [note or "tiny"]),
         (1006, _INT32, [built]),
@@ -42,12 +47,12 @@ def write_rpm(
         (1022, _STRING, [arch]),
         (1047, _ARRAY, [name]),
         (1112, _INT32, [_EQUAL]),
-        (1113, _ARRAY, [f"{version}-1"]),
+        (1113, _ARRAY, [f"{version}-{release}"]),
     ]
     if source:
         tags.append((1106, _INT32, [1]))
     else:
-        tags.append((1044, _STRING, [f"{name}-{version}-1.src.rpm"]))
+        tags.append((1044, _STRING, [f"{made_from or name}-{version}-{release}.src.rpm"]))
     if requires:
         parts = [requirement.split(" ") for requirement in requires]
         tags += [
@@ -68,7 +73,7 @@ def write_rpm(
         ]
     lead = struct.pack(">IBBHH66sHH16s", 0xEDABEEDB, 3, 0, int(source), 1, name.encode(), 1, 5, b"")
     signature = _header([(1000, _INT32, [0])], 62)
-    path = folder / f"{name}-{version}-1.{'src' if source else arch}.rpm"
+    path = folder / f"{name}-{version}-{release}.{'src' if source else arch}.rpm"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(lead + signature + b"\0" * (-len(signature) % 8) + _header(tags, 63))
     return RpmFile.of(path)
