@@ -44,7 +44,17 @@ def test_a_library_is_built_once_and_comes_out_the_same_again(environment: dict[
     verified = rdo(environment, "verify", "oslo.i18n", "--json")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     found = json.loads(verified.stdout)
-    assert found["identical"] and len(found["compared"]) >= 2
+    (result,) = found["results"]
+    assert result["status"] == "identical" and len(result["first"]) >= 2
+    assert result["first"] == result["second"]
+    # a run for something else knows it as well, and what it needs is verified too, where asked for
+    assert build(environment, "oslo.context")["failed"] == 0
+    both = rdo(environment, "verify", "oslo.i18n", "oslo.context", "--jobs", "2")
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert "2 packages" in both.stdout and "2 identical (1 from an earlier run)." in both.stdout
+    wrong = rdo(environment, "verify", "oslo.utils", "automaton", "oslo.i18n")
+    assert wrong.returncode == 2, wrong.stdout + wrong.stderr
+    assert "python-automaton, python-oslo-utils" in wrong.stderr
     bill = json.loads(rdo(environment, "sbom", "oslo.i18n").stdout)
     urls = {one["purl"].partition("@")[0] for one in bill["components"] if "purl" in one}
     assert urls >= {"pkg:pypi/oslo-i18n", "pkg:rpm/rdo/python3-oslo-i18n", "pkg:rpm/rdo/python3-pbr"}

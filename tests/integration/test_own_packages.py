@@ -103,8 +103,8 @@ def test_difference_between_two_builds_is_shown(built: Built, tmp_path: Path) ->
     assert installation.json(*build)["counts"]["built"] == 2  # with pbr
     done = installation.rdo("verify", "oslo.context", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
-    found = json.loads(done.stdout)
-    assert not found["identical"]
+    (found,) = json.loads(done.stdout)["results"]
+    assert found["status"] == "different"
     module = "/usr/lib/python3.13/site-packages/oslo_context/context.py: Filedigests"
     assert any(module in line for line in found["differences"]), found["differences"]
     said = installation.rdo("verify", "oslo.context")

@@ -1,70 +1,140 @@
-"""``rdo verify``: build a package once more and compare it bit by bit."""
+"""``rdo verify``: build packages once more and compare them bit by bit."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rdo.cli.output import print
+
+if TYPE_CHECKING:
+    from rdo.building.verification import VerificationSummary
+    from rdo.building.verifying import Verification
 
 app = typer.Typer()
 
 
 @app.command()
 def verify(
-    package: Annotated[str, typer.Argument(help="A package or project: python-oslo-config, keystone.")],
+    packages: Annotated[
+        list[str] | None, typer.Argument(help="Packages or projects: python-oslo-config keystone.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that the release ships, with all that it needs, instead.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Verify anew what was verified before from the same inputs.")
+    ] = False,
     release: Annotated[
         str | None, typer.Option("--release", help="The series; the newest by default.")
     ] = None,
     platform: Annotated[str | None, typer.Option("--platform", help="The platform.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Builds at once; all processors by default.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Address of a dask scheduler to build on.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table in Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Build a package again from the same inputs and compare every RPM, before signing.
+    """Build packages again from the same inputs and compare every RPM, before signing.
 
-    Differences are shown by header tag and by file; the exit status is 1 then.
+    Packages are those that were built from the inputs that they have today, by whichever run. Differences are
+    shown by header tag and by file; a package that fails stops no other. The exit status is 1 where one is
+    not the same.
 
-    Example: rdo verify keystone
+    What was found is kept, so an interrupted run goes on from there; --again does it anew.
+
+    Examples: rdo verify keystone; rdo verify oslo.config nova --jobs 2;
+    rdo verify --all --release 2026.1 --markdown
     """
-    from rdo.building.finding import package_named
-    from rdo.building.graph import build_graph
-    from rdo.building.pipeline import prepare
     from rdo.building.rpmbuild import RootBuilder
-    from rdo.building.session import run_session
+    from rdo.building.session import default_jobs, make_engine, run_session
     from rdo.building.state import State
     from rdo.building.store import open_store
-    from rdo.building.verifying import verify as build_and_compare
-    from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.building.verification import VerificationRun
+    from rdo.building.verification_scope import everything as all_of_it
+    from rdo.building.verification_scope import of_names
+    from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
     from rdo.cli.show import print_json, progress
     from rdo.common.errors import InputError
     from rdo.common.paths import Paths
 
     paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    series = choose_release(release, distribution)
-    base = choose_platform(platform, series, distribution)
-    run = State.open(paths).last_run(base.name, series.series)
-    if run is None:
-        raise InputError(f"Nothing of {series.series} was built for {base.name} yet.", hint="Run rdo build.")
-    name = package_named(package, {build.package for build in run.builds})
+    data = open_distribution(paths)
+    series = choose_release(release, data)
+    base = choose_platform(platform, series, data)
+    names = choose_projects(packages, everything, series)
+    state = State.open(paths)
+    last, seconds = state.last_run(base.name, series.series), state.durations()
+    state.close()
+    if last is None:
+        what = f"Nothing of {series.series} was built for {base.name} yet."
+        raise InputError(what, hint="Run rdo build.")
     with progress() as report, run_session(paths, base.name, series.series, report):
-        prepared = prepare(distribution, series, base, run.asked, paths, report)
-        builder = RootBuilder.make(base, paths, report)
-        with report.task(f"Building {name} again"):
-            found = build_and_compare(
-                build_graph(prepared.requests),
-                builder,
-                open_store(paths),
-                name,
-                paths.cache / "verify",
-                lambda: builder.planner.root.sandbox(paths),
-            )
+        builder, store = RootBuilder.make(base, paths, report), open_store(paths)
+        if everything:
+            subjects = all_of_it(data, series, base, builder, store, paths, report)
+        else:
+            subjects = of_names(names, last.asked, data, series, base, builder, store, paths, report)
+        found = VerificationRun(
+            builder,
+            store,
+            make_engine(jobs or default_jobs(), scheduler, paths),
+            paths,
+            report,
+            lambda: builder.planner.root.sandbox(paths),
+            seconds,
+            again,
+        ).verify(subjects)
     if as_json:
-        print_json(found.model_dump(mode="json") | {"identical": found.identical})
+        print_json(found.model_dump(mode="json") | {"counts": found.counts()})
+    elif markdown:
+        _print_markdown(found, f"{series.series} on {base.name}")
     else:
-        for line in found.differences:
-            print(line)
-        verdict = "identical" if found.identical else "DIFFERENT"
-        print(f"{name}: {len(found.compared)} RPMs, {verdict}")
-    if not found.identical:
+        _print_lines(found)
+    if not found.ok:
         raise typer.Exit(1)
+
+
+def _print_lines(found: VerificationSummary) -> None:
+    for result in found.results:
+        for line in result.differences:
+            print(line)
+        print(f"{result.package}: {len(result.first)} RPMs, {_verdict(result)}")
+    if len(found.results) != 1 or found.unbuilt:
+        print(_sum(found))
+
+
+def _print_markdown(found: VerificationSummary, title: str) -> None:
+    days = sorted({f"{result.verified:%Y-%m-%d}" for result in found.results if result.verified})
+    seconds = sum(result.seconds for result in found.results)
+    print(f"# Packages of {title}, built twice\n")
+    span = " and ".join(dict.fromkeys([*days[:1], *days[-1:]]))
+    print(f"Second builds of {span or 'none'}, {seconds:.0f} s of building. {_sum(found)}\n")
+    print("| package | version | RPMs | seconds | second build |\n|---|---|---|---|---|")
+    for result in found.results:
+        why = "; ".join(result.differences) or (result.reason or "").partition("\n")[0]
+        verdict = f"{_verdict(result)}: {why}" if why else _verdict(result)
+        cells = (result.package, result.version, str(len(result.first)), f"{result.seconds:.1f}", verdict)
+        print(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+    for package in found.unbuilt:
+        print(f"| {_cell(package)} | | | | not built from the inputs of today |")
+
+
+def _verdict(result: Verification) -> str:
+    return result.status if result.status == "identical" else result.status.upper()
+
+
+def _sum(found: VerificationSummary) -> str:
+    counts = [f"{count} {what}" for what, count in found.counts().items() if count]
+    earlier = f" ({found.kept} from an earlier run)" if found.kept else ""
+    rpms = sum(len(result.first) for result in found.results)
+    return f"{len(found.results)} packages, {rpms} RPMs: {', '.join(counts) or 'none'}{earlier}."
+
+
+def _cell(text: str) -> str:
+    """Return text that a cell of a Markdown table takes for what it is."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
