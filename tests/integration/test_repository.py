@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from rdo.building.sealed import Bind, Sandbox, SealedResult
 from rdo.common.paths import Paths
-from rdo.repository import keys
+from rdo.repository import keys, signing
 from rdo.repository.closure import checker
 from rdo.repository.findings import UncleanError
 from rdo.repository.keys import Key
@@ -111,6 +114,35 @@ def test_signed_copies_are_made_once_and_leave_the_unsigned_alone(site: Site) ->
     assert [RpmFile.of(rpm.path).sha256 for rpm in site.unsigned] == before
     assert [RpmFile.of(rpm.path).sha256 for rpm in again] == [rpm.sha256 for rpm in again]
     assert not {rpm.sha256 for rpm in again} & set(before)
+
+
+class FillingUp:
+    """A sandbox whose machine runs out of space after so many batches of signatures; counts the packages."""
+
+    def __init__(self, sandbox: Sandbox, batches: int) -> None:
+        self.sandbox, self.batches, self.packages = sandbox, batches, 0
+
+    def run(self, *arguments: Any, binds: Sequence[Bind], **options: Any) -> SealedResult:
+        if not self.batches:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+        self.batches -= 1
+        self.packages += len(list((binds[0].source / "in").iterdir()))
+        return self.sandbox.run(*arguments, binds=binds, **options)
+
+
+def test_signatures_made_before_a_disk_was_full_are_kept(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "_BATCH", 2)
+    monkeypatch.setattr(signing, "_JOBS", 1)
+    paths = paths_in(tmp_path)
+    first, second = FillingUp(site.sandbox, 2), FillingUp(site.sandbox, 99)
+    with pytest.raises(OSError, match="No space left"):
+        sign_rpms(site.unsigned, site.key, paths, lambda: cast(Sandbox, first))
+    signed = sign_rpms(site.unsigned, site.key, paths, lambda: cast(Sandbox, second))
+    assert first.packages >= 2
+    assert first.packages + second.packages == len(site.unsigned) == len(signed)
+    assert not list((paths.cache / "signed").glob("*/tmp-*"))
 
 
 def test_rdo_release_is_reproducible(site: Site) -> None:

@@ -24,6 +24,7 @@ DEFAULT_NAME = "RDO"
 DEFAULT_EMAIL = "dev@lists.rdoproject.org"
 
 _FILE = "rdo-signing.asc"
+_PATIENCE = 300.0  # seconds for another process that makes the key just now
 _NAME = re.compile(r"[^<>()\x00-\x1f]{1,200}")
 _EMAIL = re.compile(r"[^<>()\s@]{1,200}@[^<>()\s@]{1,200}")
 
@@ -77,13 +78,14 @@ def create(paths: Paths, *, name: str = DEFAULT_NAME, email: str = DEFAULT_EMAIL
     """Make the installation's key (takes seconds: it looks for large primes) and return it.
 
     :raises InputError: there is a key already, or the name or address can't stand in a user id
+    :raises RdoError: another process has been making one for minutes
     """
     if not _NAME.fullmatch(name) or name != name.strip():
         raise InputError(f"{name!r} can't be the name of a key's owner.")
     if not _EMAIL.fullmatch(email):
         raise InputError(f"{email!r} is no mail address.")
     make_folder(paths.keys, private=True)
-    with locked(paths.keys / ".lock"):
+    with locked(paths.keys / ".lock", limit=_PATIENCE):
         _refuse_existing(paths)
         tsk = pysequoia.Tsk.generate(
             f"{name} <{email}>",
