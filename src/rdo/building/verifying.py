@@ -17,7 +17,7 @@ from rdo.building.roots import temporary
 from rdo.building.rpm_differences import differing
 from rdo.building.sealed import Sandbox
 from rdo.building.store import Store
-from rdo.common.errors import InputError, RdoError
+from rdo.common.errors import RdoError
 
 
 class Verification(Value):
@@ -62,19 +62,6 @@ def known_builds(graph: BuildGraph, builder: Builder, store: Store) -> dict[Step
             continue  # a build requirement that nothing satisfies today
         if result is not None:
             found[step] = Known(graph.requests[step], result, artifacts)
-    return found
-
-
-def known_build(graph: BuildGraph, builder: Builder, store: Store, package: str) -> Known:
-    """Return a package's stored build, of the inputs that it has today.
-
-    :raises InputError: nobody builds it in this graph, or it or what it needs has not been built yet
-    """
-    if Step(package) not in graph.requests:
-        raise InputError(f"{package} is not among what is built.", hint="`rdo build --status` lists it.")
-    found = known_builds(graph, builder, store).get(Step(package))
-    if found is None:
-        raise InputError(f"{package} has not been built from today's inputs yet.", hint="Run rdo build.")
     return found
 
 

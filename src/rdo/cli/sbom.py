@@ -20,7 +20,7 @@ app = typer.Typer()
 @app.command()
 def sbom(
     package: Annotated[
-        str | None, typer.Argument(help="A package or project of the last run: keystone, python-cliff.")
+        str | None, typer.Argument(help="A package or project that was built: keystone, python-cliff.")
     ] = None,
     repository: Annotated[
         bool, typer.Option("--repository", help="Of the published repository instead.")
@@ -79,13 +79,10 @@ def _of_repository(paths: Paths, series: Release, platform: Platform) -> str:
 def _of_build(
     package: str, paths: Paths, distribution: Distribution, series: Release, platform: Platform
 ) -> str:
-    from rdo.building.finding import package_named
-    from rdo.building.graph import Step, build_graph
-    from rdo.building.pipeline import prepare
     from rdo.building.rpmbuild import RootBuilder
     from rdo.building.state import State
     from rdo.building.store import open_store
-    from rdo.building.verifying import known_build
+    from rdo.building.verification_scope import of_names
     from rdo.cli.show import progress
     from rdo.common.errors import InputError
     from rdo.repository.metadata import RpmFile, describe
@@ -95,19 +92,17 @@ def _of_build(
     if run is None:
         what = f"Nothing of {series.series} was built for {platform.name} yet."
         raise InputError(what, hint="Run rdo build.")
-    name = package_named(package, {build.package for build in run.builds})
     with progress() as report:
-        prepared = prepare(distribution, series, platform, run.asked, paths, report)
         builder, store = RootBuilder.make(platform, paths, report), open_store(paths)
-    graph = build_graph(prepared.requests)
-    known, request = known_build(graph, builder, store, name), graph.requests[Step(name)]
+        found = of_names([package], run.asked, distribution, series, platform, builder, store, paths, report)
+    (known,) = found.known.values()
     plan = builder.planner.plan(
-        request.build_requires, builder.infos(known.artifacts, store), what=request.package
+        known.request.build_requires, builder.infos(known.artifacts, store), what=known.request.package
     )
-    node = next(node for node in prepared.resolution.built if node.package == name)
     rpms = [
         describe(RpmFile(store.path(one.sha256), one.filename, one.sha256, one.size), paths.metadata)
         for one in known.result.artifacts
     ]
-    lock = series.sources[node.dist, node.version]
-    return build_sbom(request, lock, rpms, builder.planner.held(plan))
+    sources = {source.sha256 for source in known.request.sources}
+    lock = next(lock for lock in series.sources.values() if lock.sha256 in sources)
+    return build_sbom(known.request, lock, rpms, builder.planner.held(plan))

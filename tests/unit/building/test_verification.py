@@ -16,7 +16,6 @@ from rdo.building.models import Artifact, BuildRequest
 from rdo.building.sealed import Sandbox
 from rdo.building.store import Store
 from rdo.building.verification import Verifiable, VerificationRun, VerificationSummary
-from rdo.building.verifying import known_build
 from rdo.common.errors import InputError
 from rdo.common.progress import SilentProgress, Task
 from tests.unit.building.fakes import FakeBuilder, House, request
@@ -190,10 +189,6 @@ def test_what_is_not_built_is_said(tmp_path: Path) -> None:
     assert (found.unbuilt, found.counts()["not built"]) == (("nova", "swift"), 2)
     with pytest.raises(InputError, match="nova, swift"):
         subjects(house, "swift", "pbr", "nova")
-    assert known_build(build_graph(REQUESTS), house.builder, house.store, "oslo").result.package == "oslo"
-    for package in ("swift", "nobody"):
-        with pytest.raises(InputError):
-            known_build(build_graph(REQUESTS), house.builder, house.store, package)
 
 
 def test_what_nothing_can_be_built_of_today_is_not_built(house: House) -> None:
