@@ -251,10 +251,7 @@ def test_a_damaged_manifest_is_no_empty_repository(site: Site) -> None:
 
 def test_waiting_for_another_publication_has_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "PATIENCE", 0.3)
-    with (
-        locked(site.repository / ".lock"),
-        pytest.raises(RdoError, match=r"Another process has had .*\.lock"),
-    ):
+    with locked(site.repository / ".lock"), pytest.raises(RdoError, match=r"\.lock"):
         site.publish(site.rpms("1"))
     assert site.publish(site.rpms("1")).changed
 
