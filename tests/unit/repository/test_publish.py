@@ -297,6 +297,29 @@ def test_a_site_keeps_its_address(site: Site) -> None:
         assert line.startswith("http://packages.example.org/p-2026.1/snapshots/")
 
 
+def test_killed_before_clients_are_sent_there_an_address_is_kept(site: Site) -> None:
+    """Else the next build, which states none, would send them back to the old one."""
+
+    def restate(progress: Progress | None = None) -> Published:
+        return publish(
+            lambda _: Content(site.rpms("1")),
+            series="2026.1",
+            platform="p",
+            paths=site.paths,
+            key=site.key,
+            check=_clean,
+            address="http://packages.example.org",
+            progress=progress,
+        )
+
+    child = os.fork()
+    if child == 0:
+        restate(DyingProgress("writing the mirrorlist"))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 77
+    assert site.publish(site.rpms("2")).address == "http://packages.example.org/p-2026.1/mirrorlist"
+
+
 def test_a_damaged_package_is_not_published(site: Site) -> None:
     old = site.rpms("1")
     before = site.publish(old)
