@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdo.cli.output import print
+from rdo.common.text import visible
 
 if TYPE_CHECKING:
     from rdo.building.verification import VerificationSummary
@@ -102,7 +103,9 @@ def verify(
 def _print_lines(found: VerificationSummary) -> None:
     for result in found.results:
         for line in result.differences:
-            print(line)
+            print(visible(line))
+        if result.reason:
+            print(visible(result.reason))
         print(f"{result.package}: {len(result.first)} RPMs, {_verdict(result)}")
     if len(found.results) != 1 or found.unbuilt:
         print(_sum(found))
@@ -116,7 +119,7 @@ def _print_markdown(found: VerificationSummary, title: str) -> None:
     print(f"Second builds of {span or 'none'}, {seconds:.0f} s of building. {_sum(found)}\n")
     print("| package | version | RPMs | seconds | second build |\n|---|---|---|---|---|")
     for result in found.results:
-        why = "; ".join(result.differences) or (result.reason or "").partition("\n")[0]
+        why = visible("; ".join(result.differences) or (result.reason or "").partition("\n")[0])
         verdict = f"{_verdict(result)}: {why}" if why else _verdict(result)
         cells = (result.package, result.version, str(len(result.first)), f"{result.seconds:.1f}", verdict)
         print(f"| {' | '.join(_cell(cell) for cell in cells)} |")
