@@ -129,22 +129,17 @@ def _row(item: Compared) -> tuple[str, ...]:
 
 
 def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> None:
+    from rdo.cli.show import OUT, markdown_row, table
+
     if markdown:
         print(f"# {title}\n")
         print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
         for row in rows:
-            print(f"| {' | '.join(_cell(cell) for cell in row)} |")
+            print(markdown_row(row))
         return
-    from rdo.cli.show import OUT, table
-
     made = table(title, *columns)
     for column in made.columns:
         column.overflow = "fold"  # names are never cut
     for row in rows:
         made.add_row(*row)
     OUT.print(made)
-
-
-def _cell(text: str) -> str:
-    """Return text that a cell of a Markdown table takes for what it is."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

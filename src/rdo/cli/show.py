@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,14 @@ def table(title: str | None, *columns: str) -> Table:
     for column in columns:
         made.add_column(column)
     return made
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return a row of a Markdown table, whose cells are taken for what they are."""
+    plain = (
+        c.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ") for c in cells
+    )
+    return f"| {' | '.join(plain)} |"
 
 
 class _LiveTask:

@@ -112,6 +112,8 @@ def _print_lines(found: VerificationSummary) -> None:
 
 
 def _print_markdown(found: VerificationSummary, title: str) -> None:
+    from rdo.cli.show import markdown_row
+
     days = sorted({f"{result.verified:%Y-%m-%d}" for result in found.results if result.verified})
     seconds = sum(result.seconds for result in found.results)
     print(f"# Packages of {title}, built twice\n")
@@ -122,9 +124,9 @@ def _print_markdown(found: VerificationSummary, title: str) -> None:
         why = visible("; ".join(result.differences) or (result.reason or "").partition("\n")[0])
         verdict = f"{_verdict(result)}: {why}" if why else _verdict(result)
         cells = (result.package, result.version, str(len(result.first)), f"{result.seconds:.1f}", verdict)
-        print(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+        print(markdown_row(cells))
     for package in found.unbuilt:
-        print(f"| {_cell(package)} | | | | not built from the inputs of today |")
+        print(markdown_row((package, "", "", "", "not built from the inputs of today")))
 
 
 def _verdict(result: Verification) -> str:
@@ -136,8 +138,3 @@ def _sum(found: VerificationSummary) -> str:
     earlier = f" ({found.kept} from an earlier run)" if found.kept else ""
     rpms = sum(len(result.first) for result in found.results)
     return f"{len(found.results)} packages, {rpms} RPMs: {', '.join(counts) or 'none'}{earlier}."
-
-
-def _cell(text: str) -> str:
-    """Return text that a cell of a Markdown table takes for what it is."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
