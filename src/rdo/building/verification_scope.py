@@ -15,6 +15,7 @@ from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
 from rdo.packaging.asked_names import index_name
+from rdo.upstream.source_cache import SourceCache
 
 
 def everything(
@@ -44,23 +45,40 @@ def of_names(
 ) -> Verifiable:
     """Return the packages of some names, whichever run built them.
 
-    They are looked for as a run for just these names builds them, and then as the last run did: where
-    packages need each other, what else a run was asked for has a part in their builds.
+    They are looked for as a run for just these names builds them, then as the last run did, and then as one
+    of everything does, if the sources of all projects are here: where packages need each other, what else a
+    run was asked for has a part in their builds.
 
     :param names: as users write them
     :param last_run: what the last run was asked for
     :raises InputError: names that nothing bears, that the platform provides, or that were not built from
         today's inputs; all of these together
     """
+
+    def graph_of(asked: Sequence[str]) -> tuple[Prepared, Verifiable]:
+        prepared = prepare(distribution, release, platform, asked, paths, progress)
+        return prepared, Verifiable.of(build_graph(prepared.requests), builder, store)
+
     dists = _dists(names, release, platform)
-    prepared = prepare(distribution, release, platform, dists, paths, progress)
+    prepared, found = graph_of(dists)
     packages = _packages(dists, prepared, platform)
-    found = Verifiable.of(build_graph(prepared.requests), builder, store)
-    if last_run and not found.known.keys() >= set(packages):
-        prepared = prepare(distribution, release, platform, last_run, paths, progress)
-        others = Verifiable.of(build_graph(prepared.requests), builder, store)
-        found = Verifiable({**others.known, **found.known}, ())
+    for asked in (last_run, release.shipped if _is_here(release, platform, paths) else ()):
+        if asked and not found.known.keys() >= set(packages):
+            _, others = graph_of(asked)
+            found = Verifiable({**others.known, **found.known}, ())
     return found.only(packages)
+
+
+def _is_here(release: Release, platform: Platform, paths: Paths) -> bool:
+    """Tell whether the source of every shipped project is in the cache, so that none has to be fetched."""
+    cache = SourceCache(paths.sources)
+    for name in release.shipped:
+        project = release.projects[name]
+        pin = release.pin(project.dist, platform.environment)
+        lock = release.sources.get((project.dist, pin.version if pin is not None else project.version or ""))
+        if lock is None or cache.find(lock.filename, lock.sha256) is None:
+            return False
+    return True
 
 
 def _dists(names: Sequence[str], release: Release, platform: Platform) -> list[str]:
