@@ -84,11 +84,11 @@ def generate(source: str, output: str) -> None:
     # some options have the program's name for their default
     sys.argv = ["oslo-config-generator"]
     if is_policy(output):
-        from oslo_policy.generator import generate_sample  # type: ignore[import-not-found,unused-ignore]
+        from oslo_policy.generator import generate_sample  # type: ignore[import-not-found]
 
         generate_sample(args=arguments)
     else:
-        from oslo_config.generator import main as generate_options  # type: ignore[import-not-found,unused-ignore]
+        from oslo_config.generator import main as generate_options  # type: ignore[import-not-found]
 
         more: list[str] = []
         if output.endswith("-schema.yaml"):
