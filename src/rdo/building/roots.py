@@ -283,38 +283,48 @@ def _macros(platform: Platform) -> tuple[dict[str, tuple[bytes, int]], list[str]
 
 
 # The whole root is made on a tmpfs in a private mount namespace (dpkg syncs a lot, and nothing stays mounted)
-# and then copied out.
+# and then copied out. What is written into it is written from inside: packages may have brought links.
 _DEBOOTSTRAP = r"""
-folder=$1 suite=$2 mirror=$3 keyring=$4
-shift 4
+folder=$1 suite=$2 mirror=$3 keyring=$4 settings=$5 tidy=$6
+shift 6
 mkdir "$folder/m" "$folder/root"
 mount -t tmpfs -o size=8g,mode=755 tmpfs "$folder/m"
 R=$folder/m
 debootstrap --variant=minbase --force-check-gpg --keyring="$keyring" "$suite" "$R" "$mirror" >&2
 mountpoint -q "$R/proc" || mount -t proc proc "$R/proc"
-printf 'deb %s %s main\n' "$mirror" "$suite" >"$R/etc/apt/sources.list"
-rm -f "$R"/etc/apt/sources.list.d/*
-printf 'path-exclude=/usr/share/%s/*\n' doc man info lintian >"$R/etc/dpkg/dpkg.cfg.d/rdo"
-echo force-unsafe-io >>"$R/etc/dpkg/dpkg.cfg.d/rdo"
-printf 'APT::Install-Recommends "false";\nAPT::Sandbox::User "root";\n' >"$R/etc/apt/apt.conf.d/90rdo"
-printf '#!/bin/sh\nexit 101\n' >"$R/usr/sbin/policy-rc.d"
-chmod 755 "$R/usr/sbin/policy-rc.d"
-cat /etc/resolv.conf >"$R/etc/resolv.conf"
+chroot "$R" sh -ec "$settings" settings "$mirror" "$suite" </etc/resolv.conf
 export DEBIAN_FRONTEND=noninteractive
 chroot "$R" apt-get -q update >&2
 [ $# -eq 0 ] || chroot "$R" apt-get -q -y install "$@" >&2
 chroot "$R" apt-get clean
-rm -f "$R/usr/sbin/policy-rc.d" "$R/etc/resolv.conf" "$R/etc/machine-id" "$R/var/cache/apt/"*.bin
-rm -rf "$R"/usr/share/doc/* "$R"/usr/share/man/* "$R"/usr/share/info/* "$R"/var/log/* "$R"/var/cache/debconf/*
-: >"$R/etc/machine-id"
-echo buildhost >"$R/etc/hostname"
+chroot "$R" sh -ec "$tidy"
 umount "$R/proc"
-cp -a "$R/var/lib/apt/lists" "$folder/lists"
-rm -rf "$R"/var/lib/apt/lists/* "$R"/tmp/* "$R"/dev/*
+chroot "$R" tar -C /var/lib/apt -cf - lists | tar -C "$folder" -xf -
+chroot "$R" sh -c 'rm -rf /var/lib/apt/lists/* /tmp/* /dev/*'
 cp -a "$R/." "$folder/root/"
 chroot "$R" dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
 umount "$R"
 rmdir "$R"
+"""
+
+# Run inside, with the name servers' file as standard input.
+_SETTINGS = r"""
+printf 'deb %s %s main\n' "$1" "$2" >/etc/apt/sources.list
+rm -f /etc/apt/sources.list.d/*
+printf 'path-exclude=/usr/share/%s/*\n' doc man info lintian >/etc/dpkg/dpkg.cfg.d/rdo
+echo force-unsafe-io >>/etc/dpkg/dpkg.cfg.d/rdo
+printf 'APT::Install-Recommends "false";\nAPT::Sandbox::User "root";\n' >/etc/apt/apt.conf.d/90rdo
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+rm -f /etc/resolv.conf
+cat >/etc/resolv.conf
+"""
+
+_TIDY = r"""
+rm -f /usr/sbin/policy-rc.d /etc/resolv.conf /etc/machine-id /var/cache/apt/*.bin
+rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/info/* /var/log/* /var/cache/debconf/*
+: >/etc/machine-id
+echo buildhost >/etc/hostname
 """
 
 _GROW = r"""
@@ -345,7 +355,8 @@ def _debootstrap(root: DebootstrapRoot, folder: Path) -> dict[str, str]:
             f"{_KEYRING} is not there: Debian's packages can't be verified.",
             hint="Install debian-archive-keyring.",
         )
-    arguments = [str(folder.resolve()), root.suite, mirror(), str(_KEYRING), *sorted(root.packages)]
+    arguments = [str(folder.resolve()), root.suite, mirror(), str(_KEYRING), _SETTINGS, _TIDY]
+    arguments += sorted(root.packages)
     lines = private(_DEBOOTSTRAP, arguments).splitlines()
     packages = (line.split() for line in lines if line.startswith("ii"))
     return {name: version for _, name, version in packages}

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import createrepo_c
 import pytest
 
-from rdo.cloud.optionschema import mistakes, parse_schema
+from rdo.cloud import repositorykey
+from rdo.cloud.optionschema import check_options, mistakes, parse_schema
 from rdo.cloud.plan import Config, Plan, Stage
 from rdo.cloud.texts import Text
+from rdo.cloud.topology import Cloud
+from rdo.common.errors import RdoError
+from rdo.common.files import write_atomically
+from rdo.common.openpgp import BadSignatureError
+from rdo.common.paths import Paths
+from rdo.common.progress import SilentProgress
+from rdo.distribution.load import Distribution
+from rdo.repository import keys
 
 SCHEMA = """\
 deprecated_options:
@@ -125,3 +135,30 @@ def test_sections_that_are_called_like_devices_or_protocols() -> None:
 
 def test_a_project_without_a_schema_is_passed_over(tmp_path: Path) -> None:
     assert found({"any": {"thing": "x"}}, project="other") == []
+
+
+def test_a_repository_elsewhere_is_read_only_if_its_key_signed_it(tmp_path: Path) -> None:
+    """Packages are unpacked here as root: what stands between must not choose which."""
+    data = Path(__file__).parents[3] / "distribution"
+    paths, other = (Paths(tmp_path / name, tmp_path / name / "cache", data) for name in ("here", "there"))
+    platform = Distribution.load(data).platform("debian13")
+    place = tmp_path / "debian13-2026.1/current"
+    place.mkdir(parents=True)
+    with createrepo_c.RepositoryWriter(str(place)) as writer:
+        writer.set_num_of_pkgs(0)
+    host = {"name": "one", "address": "192.0.2.1", "roles": ["controller"]}
+    cloud = Cloud.model_validate({"repository": str(tmp_path), "services": ["keystone"], "hosts": [host]})
+    key = keys.create(paths)
+    write_atomically(repositorykey.kept(paths, cloud), key.public)
+    repomd = place / "repodata/repomd.xml"
+
+    def check() -> None:
+        check_options([], cloud, "2026.1", platform, paths, SilentProgress())
+
+    with pytest.raises(RdoError, match=f"is not signed .*{key.fingerprint}"):
+        check()
+    repomd.with_suffix(".xml.asc").write_text(keys.create(other).sign_detached(repomd.read_bytes()))
+    with pytest.raises(BadSignatureError, match=key.fingerprint):
+        check()
+    repomd.with_suffix(".xml.asc").write_text(key.sign_detached(repomd.read_bytes()))
+    check()
