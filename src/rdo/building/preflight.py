@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,27 @@ class NotReadyError(RdoError):
 def preflight(paths: Paths) -> list[Shortcoming]:
     """Return what keeps this machine from building. It makes nothing and takes milliseconds."""
     return [*_rights(), *_kernel(), *_programs(), *_space(paths)]
+
+
+def open_folders(paths: Paths) -> list[Shortcoming]:
+    """Return folders of the installation in which other users can put things, two levels deep.
+
+    Earlier versions made folders as the operator's umask said. What lies in them is run and signed by root.
+    """
+    tops = [top for top in (paths.state, paths.cache) if top.is_dir()]
+    folders = [*tops, *(place for top in tops for place in sorted(top.iterdir()) if place.is_dir())]
+    open_ones = [folder for folder in folders if _is_open(folder.stat().st_mode)]
+    return [
+        Shortcoming(
+            f"{folder} can be written by every user.",
+            f"chmod -R o-w {shlex.quote(str(folder))}, and think about who may have written there.",
+        )
+        for folder in open_ones
+    ]
+
+
+def _is_open(mode: int) -> bool:
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 def require_ready(paths: Paths) -> None:

@@ -68,6 +68,7 @@ def _checks(paths: Paths, online: bool) -> dict[str, Callable[[], list[Shortcomi
         "Distribution's data": lambda: _data(paths),
         "Building packages": lambda: building.preflight(paths),
         "Sealed sandboxes": lambda: _sandbox(paths),
+        "Folders of state and cache": lambda: building.open_folders(paths),
         "Test hosts": hosts.preflight,
     }
     if online:

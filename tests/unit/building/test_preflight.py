@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rdo.building.preflight import NotReadyError, preflight, require_ready
+from rdo.building.preflight import NotReadyError, open_folders, preflight, require_ready
 from rdo.building.runlock import only_run
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
@@ -63,3 +63,17 @@ with only_run(Paths(state=here / "state", cache=here / "cache", distribution=her
     subprocess.run([sys.executable, "-c", script], check=False)
     with only_run(paths, "debian13", "2026.1"):
         pass
+
+
+def test_folders_that_anybody_can_write_to_are_named(tmp_path: Path) -> None:
+    paths = Paths(state=tmp_path / "state dir", cache=tmp_path / "cache", distribution=tmp_path)
+    assert open_folders(paths) == []
+    for folder, mode in (("state dir/keys", 0o700), ("cache/store", 0o777), ("cache/temporary", 0o1777)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder).chmod(mode)
+    assert [one.what for one in open_folders(paths)] == [
+        f"{tmp_path}/cache/store can be written by every user."
+    ]
+    (tmp_path / "state dir").chmod(0o777)
+    (first, _) = open_folders(paths)
+    assert f"chmod -R o-w '{tmp_path}/state dir'" in first.mend

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import createrepo_c
@@ -137,7 +141,17 @@ def test_a_project_without_a_schema_is_passed_over(tmp_path: Path) -> None:
     assert found({"any": {"thing": "x"}}, project="other") == []
 
 
-def test_a_repository_elsewhere_is_read_only_if_its_key_signed_it(tmp_path: Path) -> None:
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Serve the test's folder by HTTP."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_repository_elsewhere_is_read_only_if_its_key_signed_it(tmp_path: Path, address: str) -> None:
     """Packages are unpacked here as root: what stands between must not choose which."""
     data = Path(__file__).parents[3] / "distribution"
     paths, other = (Paths(tmp_path / name, tmp_path / name / "cache", data) for name in ("here", "there"))
@@ -147,7 +161,7 @@ def test_a_repository_elsewhere_is_read_only_if_its_key_signed_it(tmp_path: Path
     with createrepo_c.RepositoryWriter(str(place)) as writer:
         writer.set_num_of_pkgs(0)
     host = {"name": "one", "address": "192.0.2.1", "roles": ["controller"]}
-    cloud = Cloud.model_validate({"repository": str(tmp_path), "services": ["keystone"], "hosts": [host]})
+    cloud = Cloud.model_validate({"repository": address, "services": ["keystone"], "hosts": [host]})
     key = keys.create(paths)
     write_atomically(repositorykey.kept(paths, cloud), key.public)
     repomd = place / "repodata/repomd.xml"
