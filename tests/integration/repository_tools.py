@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from rdo.building.models import Artifact, BuildRequest, BuildResult
-from rdo.building.roots import ensure_tools
-from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult
+from rdo.building.roots import ensure_build_root, ensure_tools
+from rdo.building.sealed import Bind, Limits, Sandbox, SealedResult, scratch_folder
+from rdo.building.spec_reader import read_spec
 from rdo.building.state import Outcome, State
 from rdo.building.store import open_store
 from rdo.cli.main import main
@@ -66,16 +67,17 @@ def build(packages: Sequence[Tiny], folder: Path, sandbox: Sandbox) -> list[RpmF
     exchange = folder / "build"
     (exchange / "out").mkdir(parents=True)
     for number, package in enumerate(packages):
-        (exchange / f"{number:03}.spec").write_text(package.spec())
+        (exchange / f"{number:03}").mkdir()
+        (exchange / f"{number:03}/{package.name}.spec").write_text(package.spec())
     result = sandbox.run(
         [
             "/bin/sh",
             "-ec",
-            'for s in /exchange/*.spec; do rpmbuild --quiet -bb --define "_topdir /builddir/r" '
+            'for s in /exchange/*/*.spec; do rpmbuild --quiet -ba --define "_topdir /builddir/r" '
             '--define "_build_id_links none" $s; done',
         ],
         binds=[Bind(exchange, "/exchange", writable=True)],
-        after="cp /builddir/r/RPMS/*/*.rpm /exchange/out/",
+        after="cp /builddir/r/RPMS/*/*.rpm /builddir/r/SRPMS/*.rpm /exchange/out/",
     )
     assert result.ok, result.tail
     return [RpmFile.of(exchange / "out" / f"{p.name}-{p.version}-1.noarch.rpm") for p in packages]
@@ -110,10 +112,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def record(paths: Paths, folder: Path, *packages: Tiny, outcome: Outcome = "succeeded") -> None:
-    """Build packages and record a run that made them."""
+    """Build packages and record a run that made them, each with what was expected of it."""
     store, state = open_store(paths), State.open(paths)
+    base = ensure_build_root(Distribution.load(paths.distribution).platform("debian13"), paths)
     number = state.start_run("2026.1", "debian13", ["tiny"], len(packages))
-    for package, rpm in zip(packages, build(packages, folder, tools_sandbox(paths)), strict=True):
+    for count, (package, rpm) in enumerate(
+        zip(packages, build(packages, folder, tools_sandbox(paths)), strict=True)
+    ):
+        source = RpmFile.of(rpm.path.with_name(f"{package.name}-{package.version}-1.src.rpm"))
         digest = store.put(rpm.path)
         request = BuildRequest(
             package=package.name,
@@ -123,8 +129,18 @@ def record(paths: Paths, folder: Path, *packages: Tiny, outcome: Outcome = "succ
             sources=(),
             build_requires=(),
         )
-        artifact = Artifact(filename=rpm.filename, sha256=digest, size=rpm.size)
-        result = BuildResult(package=package.name, input_hash=digest, status="built", artifacts=(artifact,))
+        inputs = folder / f"build/{count:03}"
+        result = BuildResult(
+            package=package.name,
+            input_hash=digest,
+            status="built",
+            artifacts=tuple(
+                Artifact(filename=one.filename, sha256=store.put(one.path), size=one.size)
+                for one in (rpm, source)
+            ),
+            expected=read_spec(request, inputs, base.layers, scratch_folder(paths), folder),
+        )
+        store.record(result)
         state.finish_builds(number, [(request, "full", result)])
     state.finish_run(number, outcome)
     state.close()

@@ -38,7 +38,7 @@ def test_publish_check_show_list(capsys: pytest.CaptureFixture[str], paths: Path
     published = json.loads(out)
     assert published["changed"] is True
     # with rdo-release and rdo-obsolete-packages, of one source package
-    assert (published["packages"], published["sources"]) == (4, 1)
+    assert (published["packages"], published["sources"]) == (4, 3)
     assert published["address"] == "http://192.0.2.1/debian13-2026.1/mirrorlist"
     again = json.loads(run(capsys, "repo", "publish", *_WHICH, "--address", "http://192.0.2.1/", "--json")[1])
     assert again == published | {"changed": False}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from rdo.building.expectation import Expectation
 from rdo.building.identity import input_hash
 from rdo.building.models import Artifact, BuildRequest, BuildResult
 from rdo.building.roots import temporary
@@ -29,6 +30,7 @@ class RawBuild:
     seconds: float
     reason: str | None = None
     hint: str | None = None
+    expected: Expectation | None = None
 
 
 class Builder(Protocol):
@@ -63,6 +65,20 @@ class Builder(Protocol):
         :raises RdoError: the root could not be made
         """
 
+    def judge(
+        self,
+        request: BuildRequest,
+        artifacts: Sequence[Artifact],
+        made: Sequence[Artifact],
+        store: Store,
+        folder: Path,
+    ) -> RawBuild:
+        """Compare what was built before with what a request leads to expect; write into ``folder`` only.
+
+        :param made: what a build of the same inputs made, when nothing was compared yet
+        :raises RdoError: the root could not be made
+        """
+
 
 def execute(
     builder: Builder,
@@ -72,6 +88,8 @@ def execute(
     artifacts: Sequence[Artifact],
 ) -> BuildResult:
     """Build, store and record: the task that engines run. Its result says ``built`` or ``failed``.
+
+    What was built before there were expectations is not built again, only compared: it is ``cached``.
 
     A task that an engine repeats (its worker died) finds what its first try had finished. Everything is in
     the store before the task returns.
@@ -85,10 +103,13 @@ def execute(
         digest = identity(builder, store, request, artifacts)
     except RdoError as error:
         return failed(request, error)
-    if (known := store.recorded(digest)) is not None:
+    known = store.recorded(digest)
+    if known is not None and known.judged:
         return known
     with temporary(scratch) as folder:
         try:
+            if known is not None:
+                return _judged(builder, store, request, artifacts, known, folder)
             raw = builder.build(request, artifacts, store, folder)
         except RdoError as error:
             return failed(request, error, digest)
@@ -105,10 +126,29 @@ def execute(
             seconds=raw.seconds,
             reason=raw.reason,
             hint=raw.hint,
+            expected=raw.expected,
         )
         if result.status == "built":
             store.record(result)
         return result
+
+
+def _judged(
+    builder: Builder,
+    store: Store,
+    request: BuildRequest,
+    artifacts: Sequence[Artifact],
+    known: BuildResult,
+    folder: Path,
+) -> BuildResult:
+    """Judge a recorded build; record it anew with what was expected of it."""
+    raw = builder.judge(request, artifacts, known.artifacts, store, folder)
+    if raw.reason is not None:
+        changes = {"status": "failed", "artifacts": (), "reason": raw.reason, "hint": raw.hint}
+        return known.model_copy(update=changes)
+    judged = known.model_copy(update={"expected": raw.expected})
+    store.record(judged)
+    return judged.model_copy(update={"status": "cached"})
 
 
 def identity(builder: Builder, store: Store, request: BuildRequest, artifacts: Sequence[Artifact]) -> str:

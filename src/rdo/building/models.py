@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Value(BaseModel):
-    """Base of the building room's values; they cross process borders."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from rdo.building.expectation import FORMAT, Expectation
+from rdo.building.values import Value as Value
 
 
 class SourceFile(Value):
@@ -43,6 +40,13 @@ class BuildRequest(Value):
     with_check: bool = True
     timeout: float = Field(default=900.0, description="seconds")
     memory: int | None = Field(default=None, description="bytes; None: the machine's default")
+    replaces: tuple[str, ...] = Field(
+        default=(), description="names that the platform has for something else, and that are ours on purpose"
+    )
+    dist: str = Field(
+        default="", description="canonical index name of what is in it; empty: nothing of Python's"
+    )
+    upstream_version: str = Field(default="", description="the pin of that, as upstream writes it")
 
 
 class Artifact(Value):
@@ -68,3 +72,13 @@ class BuildResult(Value):
     reason: str | None = Field(default=None, description="why it failed, in the log's own decisive lines")
     hint: str | None = None
     blocked_by: tuple[str, ...] = ()
+    expected: Expectation | None = Field(
+        default=None,
+        exclude=True,
+        description="what the artifacts were compared with, kept beside the result; None: they never were",
+    )
+
+    @property
+    def judged(self) -> bool:
+        """Whether the artifacts were compared with all that is expected of them today."""
+        return self.expected is not None and self.expected.format == FORMAT

@@ -175,6 +175,9 @@ def _request(
         check_after=_packages(needed - needed_hard - {dist}, specs),
         timeout=spec.timeout,
         memory=spec.memory,
+        replaces=spec.replaces,
+        dist=dist,
+        upstream_version=resolution.nodes[dist].version,
     )
 
 

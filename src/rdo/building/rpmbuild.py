@@ -11,8 +11,10 @@ from pathlib import Path
 
 from rdo.building.builder import RawBuild
 from rdo.building.diagnosis import diagnose
+from rdo.building.inspection import REFUSED, accepted, read_expectation, refusal
 from rdo.building.integrity import CacheError
 from rdo.building.models import Artifact, BuildRequest
+from rdo.building.output import collect, copy_script
 from rdo.building.planner import RootPlan, RootPlanner
 from rdo.building.roots import ensure_build_root
 from rdo.building.rpm_layers import JUST_DB
@@ -38,9 +40,7 @@ cp -r /run/rdo/in/. SOURCES/ && mv SOURCES/*.spec SPECS/ 2>/dev/null
 find SOURCES SPECS -type f -exec touch -d @315532800 {{}} +
 chown -R mockbuild: {_TOP}
 """
-_AFTER = f"""
-find {_TOP}/RPMS {_TOP}/SRPMS -type f -name '*.rpm' -exec cp --preserve=timestamps -t /run/rdo/out {{}} +
-"""
+_AFTER = copy_script(_TOP, "/run/rdo/out")
 
 
 _LIMIT_HINT = "`minutes` and `memory` of its package.yaml raise the limits of time, memory and files."
@@ -56,7 +56,7 @@ def build_in_root(
     *,
     limits: Limits | None = None,
 ) -> RawBuild:
-    """Build a package; what comes out lies in ``folder``.
+    """Build a package; what comes out lies in ``folder`` and is what the request leads to expect.
 
     :param available: packages of ours that may satisfy build requirements
     :param rpms: where they lie, by SHA-256
@@ -70,18 +70,20 @@ def build_in_root(
     """
     plan = planner.plan(request.build_requires, available, what=request.package)
     inputs = folder / "in"
-    inputs.mkdir(parents=True)
-    (inputs / f"{request.package}.spec").write_text(request.spec)
     sources = SourceCache(planner.paths.sources)
     for source in request.sources:
         # Verified when it was fetched; the disk may have changed it since.
         sources.check(Source(filename=source.filename, sha256=source.sha256, path=source.path))
-        _link(source.path, inputs / source.filename)
+    _lay_inputs(request, inputs)
     command = ["rpmbuild", "-ba", *_options(request.with_check), f"{_TOP}/SPECS/{request.package}.spec"]
     limits = replace(limits or Limits(), timeout=request.timeout)
     if request.memory is not None:
         limits = replace(limits, memory=request.memory)
-    return _build(command, plan, rpms, planner, folder, limits, progress)
+    expected = read_expectation(request, plan, planner, inputs, folder)
+    raw = _build(command, plan, rpms, planner, folder, limits, progress)
+    if raw.reason is not None:
+        return raw
+    return accepted(raw, expected, planner, folder)
 
 
 def rebuild(
@@ -145,10 +147,12 @@ def _build(
     planner.inspect(layers, again=not result.ok)
     if not result.ok:
         return _failure(result, plan, planner, log)
-    made = sorted(path for path in out.iterdir() if path.is_file() and not path.is_symlink())
+    made, problems = collect(out)
+    if problems:
+        return RawBuild((), log, result.seconds, refusal(problems), REFUSED)
     if not made:
         return RawBuild((), log, result.seconds, "rpmbuild ended well but wrote no package.")
-    return RawBuild(tuple(made), log, result.seconds)
+    return RawBuild(tuple(made[name] for name in sorted(made)), log, result.seconds)
 
 
 def _failure(result: SealedResult, plan: RootPlan, planner: RootPlanner, log: Path) -> RawBuild:
@@ -161,6 +165,13 @@ def _failure(result: SealedResult, plan: RootPlan, planner: RootPlanner, log: Pa
         text = stream.read().decode(errors="replace")
     found = diagnose(text, [*planner.records, *plan.rpms], planner.platform)
     return RawBuild((), log, result.seconds, found.reason, found.hint)
+
+
+def _lay_inputs(request: BuildRequest, inputs: Path) -> None:
+    inputs.mkdir(parents=True)
+    (inputs / f"{request.package}.spec").write_text(request.spec)
+    for source in request.sources:
+        _link(source.path, inputs / source.filename)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -242,6 +253,28 @@ class RootBuilder:
         except OSError as error:
             # A full disk, too many open files: nothing that the package could help.
             raise SandboxError(f"This machine failed the build of {request.package}: {error}") from error
+
+    def judge(
+        self,
+        request: BuildRequest,
+        artifacts: Sequence[Artifact],
+        made: Sequence[Artifact],
+        store: Store,
+        folder: Path,
+    ) -> RawBuild:
+        """Compare what was built before with what a request leads to expect; write into ``folder`` only.
+
+        :raises RdoError: the root could not be made
+        """
+        planner = self.planner
+        plan = planner.plan(request.build_requires, self.infos(artifacts, store), what=request.package)
+        inputs, built = folder / "in", folder / "made"
+        built.mkdir(parents=True)
+        for artifact in made:
+            _link(store.path(artifact.sha256), built / artifact.filename)
+        _lay_inputs(request, inputs)
+        expected = read_expectation(request, plan, planner, inputs, folder)
+        return accepted(RawBuild(tuple(sorted(built.iterdir())), None, 0.0), expected, planner, folder)
 
     def infos(self, artifacts: Sequence[Artifact], store: Store) -> list[RpmInfo]:
         """Return what artifacts say of themselves, source RPMs left out."""

@@ -182,7 +182,10 @@ class _Run:
             return failed(request, error)
         self.hashes[step] = digest
         found = self.store.recorded(digest)
-        return None if found is None else found.model_copy(update={"status": "cached"})
+        # What was never compared with what it should be goes to the engine, for that alone.
+        if found is None or not found.judged:
+            return None
+        return found.model_copy(update={"status": "cached"})
 
     def _available(self, step: Step) -> tuple[Artifact, ...]:
         """Return the artifacts that may go into the step's root."""

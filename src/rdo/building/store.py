@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from rdo.building.judgement import Judgement, judged
 from rdo.building.models import Artifact, BuildResult
 from rdo.common.errors import RdoError
 from rdo.common.files import make_folder, sha256_bytes, sha256_file, write_atomically
@@ -77,6 +78,9 @@ class Store(Protocol):
         A result whose log is lost comes without one.
         """
 
+    def maker(self, digest: str) -> BuildResult | None:
+        """Return the last recorded result that has an artifact of this hash, or None."""
+
 
 class LocalStore:
     """A store in a folder of this machine."""
@@ -132,15 +136,32 @@ class LocalStore:
     def record(self, result: BuildResult) -> None:
         """Record a successful build whose artifacts and log are stored."""
         _require_stored(self, result)
+        if (judgement := Judgement.of(result)) is not None:
+            write_atomically(self._judgement(result.input_hash), judgement.model_dump_json())
         write_atomically(self._record(result.input_hash), result.model_dump_json(indent=1))
+        for artifact in result.artifacts:
+            write_atomically(self._maker(artifact.sha256), result.input_hash, durable=False)
 
     def recorded(self, input_hash: str) -> BuildResult | None:
         """Return the recorded result, or None if there is no record or one of its artifacts is damaged."""
+        return _reliable(self, self._read(input_hash))
+
+    def maker(self, digest: str) -> BuildResult | None:
+        """Return the last recorded result that has an artifact of this hash, or None."""
+        try:
+            input_hash = self._maker(digest).read_text()
+        except FileNotFoundError:
+            return None
+        return _having(digest, self._read(input_hash))
+
+    def _read(self, input_hash: str) -> BuildResult | None:
         try:
             result = BuildResult.model_validate_json(self._record(input_hash).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        return _reliable(self, result)
+        with suppress(FileNotFoundError):
+            return judged(result, self._judgement(input_hash).read_bytes())
+        return result
 
     def _set_aside(self, place: Path, digest: str) -> None:
         """Move damaged content out of the way, unless somebody else has done so or replaced it meanwhile."""
@@ -152,6 +173,12 @@ class LocalStore:
 
     def _place(self, digest: str) -> Path:
         return self.folder / "content" / digest[:2] / digest
+
+    def _maker(self, digest: str) -> Path:
+        return self.folder / "makers" / digest[:2] / digest
+
+    def _judgement(self, input_hash: str) -> Path:
+        return self.folder / "expected" / input_hash[:2] / f"{input_hash}.json"
 
     def _record(self, input_hash: str) -> Path:
         return self.folder / "results" / input_hash[:2] / f"{input_hash}.json"
@@ -208,16 +235,33 @@ class RemoteStore:
     def record(self, result: BuildResult) -> None:
         """Record a successful build whose artifacts and log are stored."""
         _require_stored(self, result)
+        if (judgement := Judgement.of(result)) is not None:
+            self._send(self._judgement(result.input_hash), judgement.model_dump_json().encode())
         self._send(self._record(result.input_hash), result.model_dump_json(indent=1).encode())
+        for artifact in result.artifacts:
+            self._send(self._maker(artifact.sha256), result.input_hash.encode())
 
     def recorded(self, input_hash: str) -> BuildResult | None:
         """Return the recorded result, or None if there is no record or an artifact lacks some bytes."""
+        return _reliable(self, self._read(input_hash))
+
+    def maker(self, digest: str) -> BuildResult | None:
+        """Return the last recorded result that has an artifact of this hash, or None."""
+        try:
+            input_hash = self._fs()[0].cat_file(self._maker(digest)).decode()
+        except FileNotFoundError:
+            return None
+        return _having(digest, self._read(input_hash))
+
+    def _read(self, input_hash: str) -> BuildResult | None:
         filesystem, _ = self._fs()
         try:
             result = BuildResult.model_validate_json(filesystem.cat_file(self._record(input_hash)))
         except (FileNotFoundError, ValidationError):
             return None
-        return _reliable(self, result)
+        with suppress(FileNotFoundError):
+            return judged(result, filesystem.cat_file(self._judgement(input_hash)))
+        return result
 
     def _size(self, digest: str) -> int | None:
         """Return the bytes of a stored object, None where there is none."""
@@ -244,6 +288,12 @@ class RemoteStore:
     def _place(self, digest: str) -> str:
         return f"{self._fs()[1]}/content/{digest[:2]}/{digest}"
 
+    def _maker(self, digest: str) -> str:
+        return f"{self._fs()[1]}/makers/{digest[:2]}/{digest}"
+
+    def _judgement(self, input_hash: str) -> str:
+        return f"{self._fs()[1]}/expected/{input_hash[:2]}/{input_hash}.json"
+
     def _record(self, input_hash: str) -> str:
         return f"{self._fs()[1]}/results/{input_hash[:2]}/{input_hash}.json"
 
@@ -254,9 +304,15 @@ def _require_stored(store: Store, result: BuildResult) -> None:
             raise MissingError(digest)
 
 
-def _reliable(store: Store, result: BuildResult) -> BuildResult | None:
+def _having(digest: str, result: BuildResult | None) -> BuildResult | None:
+    """Return a result if it has an artifact of this hash: a record can have been written anew since."""
+    has_it = result is not None and any(artifact.sha256 == digest for artifact in result.artifacts)
+    return result if has_it else None
+
+
+def _reliable(store: Store, result: BuildResult | None) -> BuildResult | None:
     """Return what of a recorded result can be relied on: nothing unless all artifacts are intact."""
-    if not all(store.intact(artifact) for artifact in result.artifacts):
+    if result is None or not all(store.intact(artifact) for artifact in result.artifacts):
         return None
     if result.log is not None and not store.has(result.log):
         return result.model_copy(update={"log": None})

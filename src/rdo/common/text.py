@@ -44,6 +44,15 @@ def visible(text: str, *, line: int = LINE) -> str:
     return "\n".join(_cut(escaped(one), line) for one in text.split("\n"))
 
 
+def printable(text: str, most: int = 300) -> str:
+    r"""Return text of hostile origin as a part of a line: line ends and tabs are written out as well.
+
+    >>> printable("a\x1b[2J\nb")
+    'a\\x1b[2J\\nb'
+    """
+    return visible(text.replace("\n", r"\n").replace("\t", r"\t"), line=most)
+
+
 def _cut(text: str, length: int) -> str:
     rest = len(text) - length
     return text if rest <= 0 else f"{text[:length]}… ({rest} more characters)"

@@ -231,10 +231,15 @@ class PackageDescription(Data):
     conflicts: tuple[str, ...] = Field(
         default=(), description="packages that can't be installed with the one that has the modules"
     )
+    replaces: dict[str, str] = Field(
+        default_factory=dict,
+        description="names of ours that the platform has for something else -> why they take its place",
+    )
     patches: tuple[str, ...] = Field(default=(), description="beside package.yaml, in their order")
     prepare: tuple[str, ...] = Field(default=(), description="shell lines at the end of %prep")
     environment: dict[str, str] = Field(
-        default_factory=dict, description="variables while the wheel is built"
+        default_factory=dict,
+        description="variables while the wheel is built; {version} in a value is upstream's version",
     )
     minutes: int = Field(
         default=15, ge=1, le=600, description="that a build may take on a busy machine before it is killed"

@@ -127,6 +127,7 @@ def generate(inputs: SpecInputs) -> GeneratedSpec:
         notes=() if draft.licence.reason is None else (f"Licence: {draft.licence.reason}",),
         timeout=60.0 * inputs.stated.minutes,
         memory=None if inputs.stated.memory is None else inputs.stated.memory << 30,
+        replaces=tuple(sorted(inputs.stated.replaces)),
     )
 
 
@@ -312,7 +313,7 @@ def _build(draft: Draft) -> Iterable[str]:
     yield from (Heading("%build"), _SAME_ORDER)
     yield from draft.before_wheel
     for name, value in sorted(draft.inputs.stated.environment.items()):
-        yield f"export {name}={shell_word(value)}"
+        yield f"export {name}={shell_word(value.replace('{version}', draft.inputs.metadata.version))}"
     yield from ("%pyproject_wheel", "")
 
 

@@ -68,7 +68,8 @@ class GeneratedSpec:
 
     ``build_requires`` are the RPM dependencies of the text, in its order; ``check_requires`` those among
     them that only %check needs (``--without check`` does without). ``nevr`` fields are as RPM shows them.
-    ``timeout`` is in seconds, ``memory`` in bytes (None: what a build may use by default).
+    ``timeout`` is in seconds, ``memory`` in bytes (None: what a build may use by default). ``replaces`` are
+    packages of the platform's that ours take the place of.
     """
 
     package: str
@@ -83,3 +84,4 @@ class GeneratedSpec:
     notes: tuple[str, ...] = field(default=())
     timeout: float = 900.0
     memory: int | None = None
+    replaces: tuple[str, ...] = ()

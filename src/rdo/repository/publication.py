@@ -17,6 +17,7 @@ from rdo.common.progress import Progress
 from rdo.distribution.models import Platform, Release
 from rdo.repository.closure import platform_checker
 from rdo.repository.contents import Choose, as_it_is, run_beside
+from rdo.repository.expected import require_expected
 from rdo.repository.keys import Key
 from rdo.repository.metadata import RpmFile
 from rdo.repository.publish import Published, publish, site_address
@@ -109,9 +110,11 @@ def publish_artifacts(
 
     :param choose: says what of these, and of what is published, the repository shall have
     :param address: public address of the folder of repositories, see :func:`site_address`
+    :raises UnexpectedError: some are not what their builds were to make; nothing was signed
     :raises UncleanError: the packages are not closed or conflict; nothing was changed
     :raises OvertakenError: what ``choose`` goes by is not so any more; nothing was changed
     """
+    require_expected(artifacts, store, paths)
 
     def tools() -> Sandbox:
         return ensure_tools(platform, paths, progress).sandbox(paths)

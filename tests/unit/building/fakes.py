@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rdo.building.builder import RawBuild
 from rdo.building.engine import InlineEngine
+from rdo.building.expectation import Expectation
 from rdo.building.models import Artifact, BuildRequest, SourceFile
 from rdo.building.run import RunContext, RunSummary, build_all
 from rdo.building.state import State
@@ -31,6 +32,11 @@ def request(package: str, *after: str, content: str = "", comment: str = "", **m
         **more,
     }
     return BuildRequest.model_validate(values)
+
+
+def expectation(request: BuildRequest) -> Expectation:
+    """Return an expectation that nobody compares anything with."""
+    return Expectation(package=request.package, packages=(), sources={})
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,22 @@ class FakeBuilder:
             return RawBuild((), log, 0.5, "error: no such luck\nmore", "try again")
         rpm = folder / f"{request.package}-1.rpm"
         rpm.write_text(request.spec.splitlines()[0])
-        return RawBuild((rpm,), log, 0.5)
+        return RawBuild((rpm,), log, 0.5, expected=expectation(request))
+
+    def judge(
+        self,
+        request: BuildRequest,
+        artifacts: Sequence[Artifact],
+        made: Sequence[Artifact],
+        store: Store,
+        folder: Path,
+    ) -> RawBuild:
+        with (self.journal / "judged").open("a") as stream:
+            stream.write(f"{request.package}\n")
+        if request.package in self.failing:
+            return RawBuild((), None, 0.0, "it made another package", "look at its log")
+        rpms = tuple(store.path(artifact.sha256) for artifact in made)
+        return RawBuild(rpms, None, 0.0, expected=expectation(request))
 
     def note(self, request: BuildRequest) -> None:
         with (self.journal / "built").open("a") as stream:

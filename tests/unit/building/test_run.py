@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,26 @@ def test_interruption_keeps_what_is_finished(house: House) -> None:
     assert {build.package: build.status for build in run.builds} == {"pbr": "built", "oslo": "interrupted"}
     summary = house.run(request("pbr"), request("oslo", "pbr"), request("nova", "oslo"))
     assert statuses(summary) == {"pbr": "cached", "oslo": "built", "nova": "built"}
+
+
+def test_what_was_never_compared_is_compared_and_not_built_again(house: House) -> None:
+    requests = [request("oslo", "pbr"), request("pbr")]
+    first = house.run(*requests)
+    shutil.rmtree(house.store.folder / "expected")
+    second = house.run(*requests)
+    assert set(statuses(second).values()) == {"cached"}
+    assert second.artifacts == first.artifacts
+    assert len(house.builder.built()) == 2
+    assert (house.builder.journal / "judged").read_text().split() == ["pbr", "oslo"]
+    house.run(*requests)
+    assert len((house.builder.journal / "judged").read_text().split()) == 2, "once is enough"
+
+
+def test_an_old_result_that_is_refused_fails_and_blocks(house: House) -> None:
+    requests = [request("oslo", "pbr"), request("pbr")]
+    house.run(*requests)
+    shutil.rmtree(house.store.folder / "expected")
+    summary = house.with_builder(failing=frozenset({"pbr"})).run(*requests)
+    assert statuses(summary) == {"pbr": "failed", "oslo": "blocked"}
+    refused = summary.of("failed")[0]
+    assert (refused.artifacts, refused.reason) == ((), "it made another package")

@@ -9,6 +9,7 @@ import pytest
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 
+from rdo.building.expectation import Expectation
 from rdo.building.models import Artifact, BuildResult
 from rdo.building.store import DamagedError, LocalStore, MissingError, RemoteStore, Store, open_store
 from rdo.common.files import sha256_bytes
@@ -242,3 +243,40 @@ def test_place_is_a_setting(tmp_path: Path) -> None:
     named = open_store(paths, {"RDO_STORE": f"file://{tmp_path}/x"})
     assert isinstance(named, LocalStore) and named.folder == tmp_path / "x"
     assert isinstance(open_store(paths, {"RDO_STORE": "memory://x"}), RemoteStore)
+
+
+def judged_result() -> BuildResult:
+    return result().model_copy(update={"expected": Expectation(package="a", packages=(), sources={})})
+
+
+def test_what_a_result_was_compared_with_comes_back_with_it(store: Store, file: Path) -> None:
+    store.put(file)
+    store.record(result())
+    before = store.recorded("1" * 64)
+    assert before is not None
+    assert not before.judged
+    store.record(judged_result())
+    found = store.recorded("1" * 64)
+    assert found is not None
+    assert found.judged
+    assert found == judged_result()
+    assert store.maker(DIGEST) == judged_result()
+
+
+def test_a_judgement_of_other_artifacts_does_not_count(store: Store, file: Path, tmp_path: Path) -> None:
+    """Earlier versions of rdo record results without looking at what lies beside them."""
+    store.put(file)
+    store.record(judged_result())
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT[::-1])
+    again = result(store.put(other))
+    store.record(again)
+    found = store.recorded("1" * 64)
+    assert found is not None
+    assert not found.judged
+    assert store.maker(DIGEST) is None, "the record has another artifact now"
+
+
+def test_nobody_made_what_no_record_has(store: Store, file: Path) -> None:
+    store.put(file)
+    assert store.maker(DIGEST) is None

@@ -579,6 +579,11 @@ def test_variables_of_the_build_are_one_word_each() -> None:
     assert "export CFLAGS='-O1 -g'\n%pyproject_wheel" in made.text
 
 
+def test_a_version_in_the_environment_is_upstream_s() -> None:
+    made = described("greenlet", environment={"PBR_VERSION": "{version}"})
+    assert f"export PBR_VERSION={inputs_of('greenlet').metadata.version}" in made.text.splitlines()
+
+
 @pytest.mark.parametrize(
     ("page", "line"),
     [
