@@ -1,7 +1,7 @@
 """What a build leaves in its folders of packages, taken out of its root and looked at from outside.
 
-All that lies there is the build user's doing: names, links, pipes, folders. Inside, root stops every process
-that is left, and copies; nothing is followed and no name plays a part. Outside, only plain files in the
+All that lies there is the build user's doing: names, links, pipes, folders. Inside, root copies when no
+process of the build is left; nothing is followed and no name plays a part. Outside, only plain files in the
 places of rpmbuild are taken, and everything else is a problem with a name.
 """
 
@@ -28,7 +28,6 @@ def copy_script(top: str, out: str) -> str:
     """
     return f"""
 if [ "$status" = 0 ]; then
-    kill -s KILL -- -1 2>/dev/null
     cd {top} || exit 1
     if [ -n "$(find RPMS SRPMS -mindepth 3 -maxdepth 3 -print -quit 2>/dev/null)" ]; then
         : >{out}/{_DEEP}
