@@ -197,10 +197,11 @@ class Case:
             ("licence file", "LICENSE.{}"),
             ("tests", "oslo_log/{}/tests/__init__.py"),
             ("locale", "oslo_log/{}/locale/de/LC_MESSAGES/oslo_log.po"),
+            ("catalogue", "oslo_log/locale/de/LC_MESSAGES/{}.po"),
             ("settings", "etc/oslo.log/s{}.yaml"),
         ):
             if place in self.texts:
-                files[name.format(self.texts[place])] = _CATALOGUE if place == "locale" else ""
+                files[name.format(self.texts[place])] = _CATALOGUE if place in ("locale", "catalogue") else ""
         if "generated" in self.texts:
             output = " ".join(self.texts["generated"].split())
             files["etc/x-config-generator.conf"] = (
@@ -255,7 +256,7 @@ _KINDS: dict[str, Callable[[], st.SearchStrategy[str]]] = {
     "generated": lambda: texts(control=False).filter(lambda text: bool(text.strip())),
     # rpm loses documents with an apostrophe, so those are not listed
     "licence file": lambda: file_names().filter(lambda name: "'" not in name),
-    **dict.fromkeys(("data", "module", "tests", "locale", "settings"), file_names),
+    **dict.fromkeys(("data", "module", "tests", "locale", "catalogue", "settings"), file_names),
 }
 
 
@@ -265,7 +266,7 @@ def cases(draw: st.DrawFn, *, refused: bool = True) -> Case:
 
     :param refused: also such texts as make no package at all
     """
-    never = () if refused else ("command", "script", "extra", "version", "generated")
+    never = () if refused else ("command", "script", "extra", "version", "generated", "catalogue")
     places = draw(st.sets(st.sampled_from(sorted(_KINDS.keys() - never)), min_size=1, max_size=5))
     found = {place: draw(_KINDS[place]()) for place in sorted(places)}
     if "summary" in found and draw(st.booleans()):

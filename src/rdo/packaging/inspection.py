@@ -19,7 +19,7 @@ from rdo.common.files import write_atomically
 from rdo.packaging.licence_texts import licence_of_text
 from rdo.upstream.egginfo import SetupCfg
 from rdo.upstream.models import Metadata, Source
-from rdo.upstream.names import FileName, GeneratedPath, ModuleName, PathText, mistakes
+from rdo.upstream.names import FileName, GeneratedPath, ModuleName, PathText, is_file, mistakes
 from rdo.upstream.pyproject import parse_pyproject, subtable
 from rdo.upstream.sdist import SdistContents, read_sdist
 from rdo.upstream.setuppy import SetupCall, read_setup_py
@@ -138,7 +138,7 @@ def _may_be_generators(folder: str, base: str) -> bool:
 
 class _Inspector:
     def __init__(self, filename: str, contents: SdistContents, metadata: Metadata) -> None:
-        self.contents, self.metadata = contents, metadata
+        self.filename, self.contents, self.metadata = filename, contents, metadata
         self.files = contents.files
         self.pyproject = parse_pyproject(contents.text("pyproject.toml"), filename)
         self.setup_cfg = SetupCfg(contents.text("setup.cfg"))
@@ -292,9 +292,12 @@ class _Inspector:
     def _locales(self) -> tuple[str, ...]:
         found = set()
         for name in self.files:
-            match = re.fullmatch(r"(.+/locale)/[^/]+/LC_MESSAGES/[^/]+\.po", name)
+            match = re.fullmatch(r"(.+/locale)/([^/]+)/LC_MESSAGES/([^/]+\.po)", name)
             if match and not name.startswith(("doc/", "releasenotes/")):
-                found.add(match.group(1))
+                if not is_file(match[2]) or not is_file(match[3]):
+                    # rpm's own script lists them, and escapes nothing
+                    raise InspectionError(f"{self.filename}: the catalogue {name!r} hasn't a plain name.")
+                found.add(match[1])
         return tuple(sorted(found))
 
     # files elsewhere

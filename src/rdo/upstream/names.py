@@ -15,7 +15,7 @@ from rdo.common.text import escaped
 
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _EXTRA = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*")
 _GENERATED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]*")
 
 
@@ -36,11 +36,16 @@ def check_extra(text: str) -> str:
 
 
 def check_file(text: str) -> str:
-    """Return the name of a command or a folder: letters, digits and ``_.+-``, as it is a word everywhere.
+    """Return the name of a command or a folder: letters, digits and ``_.+-@``, as it is a word everywhere.
 
     :raises ValueError: it isn't one
     """
     return _checked(_FILE, text, "plain name of a file")
+
+
+def is_file(text: str) -> bool:
+    """Return True for what :func:`check_file` returns."""
+    return _FILE.fullmatch(text) is not None
 
 
 def check_generated(text: str) -> str:

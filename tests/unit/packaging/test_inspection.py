@@ -164,6 +164,7 @@ def test_results_are_kept_by_content_and_damage_is_mended(tmp_path: Path) -> Non
         ({"setup.py": "setup(scripts=['bin/a\\n%post'])"}, r"scripts: 'a\n%post' isn't the plain name"),
         ({"setup.py": "setup(data_files=[('../../etc', ['x'])])", "x": ""}, "leads outside"),
         ({"etc/x.conf": "[DEFAULT]\noutput_file = etc/%(id)\nnamespace = x\n"}, "isn't the plain path"),
+        ({"thing/locale/de/LC_MESSAGES/%(id).po": ""}, "hasn't a plain name"),
     ],
 )
 def test_names_that_no_package_can_have_are_refused(
