@@ -55,6 +55,22 @@ def test_failing_backend_is_said_to_fail(hooks: SealedHooks, tmp_path: Path) -> 
         hooks.core_metadata(subject(source))
 
 
+@pytest.mark.parametrize(
+    ("program", "limit"),
+    [
+        ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n", "of 512 processes"),
+        ("x = []\nwhile True: x.append(bytearray(b'x' * (1 << 22)))\n", "of 1.5 GiB of memory"),
+        ("while True: print('x' * 1000)\n", "more than 64 MiB of log"),
+    ],
+)
+def test_backend_that_uses_up_the_machine(
+    hooks: SealedHooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, limit: str
+) -> None:
+    monkeypatch.setattr("rdo.building.limits._machine_memory", lambda: 3 << 30)
+    with pytest.raises(RdoError, match=limit):
+        hooks.core_metadata(subject(sdist(tmp_path, program)))
+
+
 def test_backend_that_the_platform_lacks(hooks: SealedHooks, tmp_path: Path) -> None:
     system = BuildSystem(backend="nope.api", requires=("no-such-backend>=1",))
     with pytest.raises(RdoError, match=r"python3dist\(no-such-backend\)"):
