@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Sample, measured
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from rdo.building.graph import build_graph
 from rdo.building.models import BuildRequest, BuildResult
 from rdo.building.pipeline import prepare
 from rdo.building.rpmbuild import RootBuilder
-from rdo.building.run import RunContext, RunSummary
-from rdo.building.session import default_jobs, make_engine, run_requests, run_session
+from rdo.building.run import RunContext, RunSummary, build_all
+from rdo.building.session import default_jobs, make_engine, run_session
+from rdo.building.state import State
 from rdo.building.store import LocalStore
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
@@ -73,11 +74,21 @@ def built_closure(
     :raises RdoError: a package can't be built
     """
     with run_session(bench.paths, bench.platform.name, bench.release.series, progress):
-        found = prepare(bench.distribution, bench.release, bench.platform, asked, bench.paths, progress)
+        found = prepare(
+            bench.distribution, bench.release, bench.platform, asked, installation_of(bench.paths), progress
+        )
         context = RunContext(bench.release.series, tuple(asked), bench.paths)
-        builder = RootBuilder.make(bench.platform, bench.paths, progress)
+        builder = RootBuilder.make(bench.platform, installation_of(bench.paths), progress)
         engine = make_engine(default_jobs(), None, bench.paths)
-        summary = run_requests(found.requests, builder, bench.store, engine, progress, context)
+        summary = build_all(
+            found.requests,
+            builder,
+            bench.store,
+            State.open(installation_of(bench.paths)),
+            engine,
+            progress,
+            context,
+        )
     require_ok(summary)
     graph = build_graph(found.requests)
     ordered = [graph.requests[step] for step in graph.order if step.stage == "full"]
@@ -139,10 +150,11 @@ def _main() -> None:
     paths = Paths(state=state, cache=cache, distribution=distribution)
     platform = Platform.model_validate(order["platform"])
     requests = [BuildRequest.model_validate(one) for one in order["requests"]]
-    summary = run_requests(
+    summary = build_all(
         requests,
-        RootBuilder.make(platform, paths),
+        RootBuilder.make(platform, installation_of(paths)),
         LocalStore(paths.store),
+        State.open(installation_of(paths)),
         make_engine(order["jobs"], None, paths),
         SilentProgress(),
         RunContext(order["series"], (), paths),

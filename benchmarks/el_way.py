@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.closure import Closure
 from benchmarks.measure import Sample
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from rdo.building.models import BuildRequest
 from rdo.building.planner import RootPlanner
 from rdo.building.rpm_layers import JUST_DB
@@ -57,8 +57,8 @@ class ReadyRoot:
     @classmethod
     def make(cls, bench: Bench, closure: Closure, folder: Path) -> ReadyRoot:
         """Make a root for a closure's chosen packages. EL's way wants pip besides."""
-        builder = RootBuilder.make(bench.platform, bench.paths)
-        planner = RootPlanner(bench.platform, bench.paths)
+        builder = RootBuilder.make(bench.platform, installation_of(bench.paths))
+        planner = RootPlanner(bench.platform, installation_of(bench.paths))
         artifacts = [artifact for result in closure.results.values() for artifact in result.artifacts]
         infos = builder.infos(artifacts, bench.store)
         wanted = {one for request in closure.measured for one in request.build_requires}

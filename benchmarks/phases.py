@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.closure import Closure, built_closure
 from benchmarks.el_way import ReadyRoot
 from benchmarks.measure import Row, measured
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from rdo.building.models import BuildRequest
 from rdo.building.rpmbuild import RootBuilder
 from rdo.common.errors import RdoError
@@ -122,7 +122,7 @@ def _phase(line: str, now: str) -> str:
 
 def _sealed(bench: Bench, closure: Closure, request: BuildRequest, folder: Path) -> float:
     """Build one package as a run does and return the wall seconds; all layers are there."""
-    builder = RootBuilder.make(bench.platform, bench.paths)
+    builder = RootBuilder.make(bench.platform, installation_of(bench.paths))
     artifacts = [one for name in request.after for one in closure.results[name].artifacts]
     builder.infos(artifacts, bench.store)
     folder.mkdir()

@@ -13,12 +13,20 @@ from rdo.building.models import BuildResult
 from rdo.building.roots import temporary
 from rdo.building.store import LocalStore
 from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+from rdo.cli.installation import open_installation
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
 
 # Folders of the cache's ``layers`` and ``metadata`` that are made from RPMs that we built.
 _FROM_OUR_RPMS = ("rpm", "rpms", "repodata-*")
+
+
+def installation_of(paths: Paths) -> Installation:
+    """Return this machine's installation, but in other folders."""
+    folders = {"state": paths.state, "cache": paths.cache, "distribution": paths.distribution}
+    return Installation(open_installation().settings.model_copy(update={**folders, "database": None}))
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,10 @@ class Bench:
 
         Its cache is shared; runs and specs of benchmarks are kept apart from the installation's own.
         """
-        paths = paths or Paths.from_environment()
-        distribution = open_distribution(paths)
-        release = choose_release(None, distribution)
+        installation = installation_of(paths) if paths else open_installation()
+        paths = installation.paths
+        distribution = open_distribution(installation)
+        release = choose_release(None, installation, distribution)
         platform = choose_platform("debian13", release, distribution)
         return cls(
             replace(paths, state=paths.cache / "benchmarks" / "state"), distribution, release, platform

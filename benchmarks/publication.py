@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.closure import built_closure
 from benchmarks.measure import Row, Sample, measured, row
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from rdo.building.models import Artifact
 from rdo.building.planner import RootPlanner
 from rdo.building.roots import Root, ensure_grown, ensure_tools
@@ -39,8 +39,10 @@ def run(bench: Bench, rounds: int, progress: Progress) -> tuple[list[Row], list[
     closure = built_closure(bench, progress, ("keystone",), ())
     artifacts = [one for result in closure.results.values() for one in result.artifacts]
     key = keys.ensure(bench.paths)
-    tools = ensure_tools(bench.platform, bench.paths, progress)
-    tools = ensure_grown(tools, ["dnf-plugins-core"], bench.paths, progress, title="dnf's plugins")
+    tools = ensure_tools(bench.platform, installation_of(bench.paths), progress)
+    tools = ensure_grown(
+        tools, ["dnf-plugins-core"], installation_of(bench.paths), progress, title="dnf's plugins"
+    )
     seen: dict[str, list[Sample]] = {name: [] for name in ("all", "again", "signed", "check")}
     seen |= {"dnf": [], "createrepo": [], "describe": []}
     with bench.folder() as folder:
@@ -65,7 +67,7 @@ def run(bench: Bench, rounds: int, progress: Progress) -> tuple[list[Row], list[
                     described = [describe(one, paths.metadata) for one in files]
                 seen["describe"].append(sample)
                 with measured() as sample:
-                    findings = platform_checker(bench.platform, paths)(described, files)
+                    findings = platform_checker(bench.platform, installation_of(paths))(described, files)
                 seen["check"].append(sample)
                 if findings:
                     raise RdoError(f"The closure is not clean: {findings[0]}")
@@ -95,7 +97,7 @@ def _publish(bench: Bench, artifacts: list[Artifact], where: Bench, key: keys.Ke
         platform=bench.platform,
         store=where.store,
         key=key,
-        paths=where.paths,
+        installation=installation_of(where.paths),
     )
 
 
@@ -106,7 +108,7 @@ def _plain_repository(bench: Bench, artifacts: list[Artifact], folder: Path, too
     for one in artifacts:
         if not one.filename.endswith(".src.rpm"):
             shutil.copyfile(bench.store.path(one.sha256), ours / one.filename)
-    planner = RootPlanner(bench.platform, bench.paths)
+    planner = RootPlanner(bench.platform, installation_of(bench.paths))
     platform.mkdir()
     for number, path in enumerate(
         write_stub_rpms(planner.records, folder / "stubs", tools, bench.paths).values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from benchmarks.measure import Row, Sample, repeated, row
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from benchmarks.rerun import ASKED, command
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -20,7 +20,7 @@ def run(bench: Bench, rounds: int, progress: Progress) -> tuple[list[Row], list[
     def within() -> None:
         distribution = Distribution.load(bench.paths.distribution)
         release, platform = distribution.release(bench.release.series), distribution.platform("debian13")
-        resolve_closure(distribution, release, platform, ASKED, bench.paths)
+        resolve_closure(distribution, release, platform, ASKED, installation_of(bench.paths))
 
     within()
     progress.message("warm, within a process")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.measure import Row, Sample, measured, repeated, row
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from rdo.building.roots import Root, ensure_base, ensure_build_root, mirror, private
 from rdo.building.sealed import Sandbox, scratch_folder
 from rdo.common.errors import RdoError
@@ -35,16 +35,18 @@ def run(bench: Bench, rounds: int, progress: Progress) -> tuple[list[Row], list[
         progress.message(f"round {number + 1} of {rounds}: debootstrap alone")
         with bench.folder() as folder, measured() as sample:
             packages = ",".join(sorted(description.packages))
-            private(_DEBOOTSTRAP, [str(folder / "root"), description.suite, mirror(), packages])
+            settings = installation_of(bench.paths).settings
+            arguments = [str(folder / "root"), description.suite, mirror(settings), packages]
+            private(_DEBOOTSTRAP, arguments, settings.proxies)
         theirs.append(sample)
         progress.message(f"round {number + 1} of {rounds}: our base root")
         with bench.apart(()) as paths:
             with measured() as sample:
-                ensure_base(bench.platform, paths)
+                ensure_base(bench.platform, installation_of(paths))
             mine.append(sample)
             shutil.rmtree(paths.cache)
     progress.message("starts")
-    root = ensure_build_root(bench.platform, bench.paths)
+    root = ensure_build_root(bench.platform, installation_of(bench.paths))
     layers, plain, bare = _starts(bench, root)
     return [
         row("debootstrap alone, the same packages", theirs, note="to the disk"),

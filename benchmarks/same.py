@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmarks.places import Bench
+from benchmarks.places import Bench, installation_of
 from rdo.building.roots import ensure_build_root
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError
@@ -72,7 +72,7 @@ def compare(bench: Bench, one: Path, other: Path, folder: Path) -> Comparison:
     :raises RdoError: rpm can't read them
     """
     folder.mkdir(parents=True, exist_ok=True)
-    root = ensure_build_root(bench.platform, bench.paths)
+    root = ensure_build_root(bench.platform, installation_of(bench.paths))
     binds = [Bind(one, "/run/bench/one"), Bind(other, "/run/bench/other")]
     binds += [Bind(folder, "/run/bench/out", writable=True)]
     result = root.sandbox(bench.paths).run(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rdo.building.state import State
-from rdo.common.paths import Paths
+from rdo.cli.installation import open_installation
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 #: What builds in different installations may share, since it is content-addressed and known by hash.
@@ -116,10 +116,10 @@ class Installation:
 
     def running_builds(self, pid: int) -> list[str]:
         """Return the states of the builds of the run that a process does now; quicker than the command."""
-        paths = Paths.from_environment(self.environment)
-        if not paths.database.exists():
+        installation = open_installation(self.environment)
+        if not installation.paths.database.exists():
             return []
-        state = State.open(paths, {})
+        state = State.open(installation)
         try:
             run = state.last_run()
             return [] if run is None or run.pid != pid else [build.status for build in run.builds]

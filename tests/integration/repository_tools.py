@@ -19,6 +19,7 @@ from rdo.cli.main import main
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from rdo.repository.metadata import RpmFile
+from tests.settings import installation_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def paths_in(folder: Path) -> Paths:
 def tools_sandbox(paths: Paths) -> Sandbox:
     """Return a sandbox of the tools root, which is made first if no run before made it."""
     platform = Distribution.load(paths.distribution).platform("debian13")
-    return ensure_tools(platform, paths).sandbox(paths)
+    return ensure_tools(platform, installation_of(paths)).sandbox(paths)
 
 
 def build(packages: Sequence[Tiny], folder: Path, sandbox: Sandbox) -> list[RpmFile]:
@@ -113,8 +114,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 def record(paths: Paths, folder: Path, *packages: Tiny, outcome: Outcome = "succeeded") -> None:
     """Build packages and record a run that made them, each with what was expected of it."""
-    store, state = open_store(paths), State.open(paths)
-    base = ensure_build_root(Distribution.load(paths.distribution).platform("debian13"), paths)
+    store, state = open_store(installation_of(paths)), State.open(installation_of(paths))
+    base = ensure_build_root(
+        Distribution.load(paths.distribution).platform("debian13"), installation_of(paths)
+    )
     number = state.start_run("2026.1", "debian13", ["tiny"], len(packages))
     for count, (package, rpm) in enumerate(
         zip(packages, build(packages, folder, tools_sandbox(paths)), strict=True)

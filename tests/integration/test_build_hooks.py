@@ -15,6 +15,7 @@ from rdo.common.errors import RdoError
 from rdo.distribution.load import Distribution
 from rdo.upstream.models import BuildSystem, HookSubject, Source
 from tests.integration.repository_tools import paths_in
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -22,7 +23,9 @@ pytestmark = [pytest.mark.root, pytest.mark.mirror]
 @pytest.fixture(scope="module")
 def hooks(tmp_path_factory: pytest.TempPathFactory) -> SealedHooks:
     paths = paths_in(tmp_path_factory.mktemp("hooks"))
-    return SealedHooks(RootPlanner(Distribution.load(paths.distribution).platform("debian13"), paths))
+    return SealedHooks(
+        RootPlanner(Distribution.load(paths.distribution).platform("debian13"), installation_of(paths))
+    )
 
 
 def sdist(folder: Path, setup: str) -> Source:

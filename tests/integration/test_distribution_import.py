@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.cli.release import IndexListing
 from rdo.distribution.debian import Suite, import_provides, mirror_of_host, provides_of_table
 from rdo.distribution.load import Distribution
@@ -18,14 +19,14 @@ DATA = Path(__file__).parents[2] / "distribution"
 def test_locked_sources_are_what_the_index_serves() -> None:
     release = Distribution.load(DATA).release("2026.1")
     names = ["keystone", "oslo-config", "pbr"]
-    result = refresh(wanted(release, names), release.sources, IndexListing(), again=True)
+    result = refresh(wanted(release, names), release.sources, IndexListing(open_installation()), again=True)
     assert not result.added
     assert not result.missing
 
 
 @pytest.mark.index
 def test_a_name_that_the_index_has_not_got_has_no_files() -> None:
-    assert IndexListing().files("rdo-surely-nobody-made-this-name") == []
+    assert IndexListing(open_installation()).files("rdo-surely-nobody-made-this-name") == []
 
 
 @pytest.mark.mirror

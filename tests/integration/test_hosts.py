@@ -15,6 +15,7 @@ import pytest
 from rdo.building.roots import Root, ensure_base
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.stubs import write_stub_rpms
+from rdo.cli.installation import open_installation
 from rdo.cloud.testhosts import cgroups, hosts, image, serving
 from rdo.cloud.testhosts.network import Network
 from rdo.cloud.testhosts.processes import ProcessIdentity
@@ -25,6 +26,7 @@ from rdo.common.paths import Paths
 from rdo.common.process import CommandError
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -32,7 +34,7 @@ pytestmark = [pytest.mark.root, pytest.mark.mirror]
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
     env = {"RDO_HOME": str(tmp_path_factory.mktemp("home")), "RDO_CACHE": "/var/cache/rdo"}
-    made = Paths.from_environment({**env, **{k: v for k, v in os.environ.items() if k == "RDO_CACHE"}})
+    made = open_installation({**env, **{k: v for k, v in os.environ.items() if k == "RDO_CACHE"}}).paths
     yield made
     hosts.destroy(made, [host.name for host in hosts.list_hosts(made)])
 
@@ -44,7 +46,7 @@ def platform(paths: Paths) -> Platform:
 
 @pytest.fixture(scope="module")
 def layers(paths: Paths, platform: Platform) -> list[Path]:
-    return image.ensure_host_base(platform, paths, ["python3-pymysql"])
+    return image.ensure_host_base(platform, installation_of(paths), ["python3-pymysql"])
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ def test_dnf_resolves_against_the_platforms_debs(
     requires = ("httpd", "python3dist(pymysql) > 0.1", "python(abi) = 3.13", "/bin/sh", "/usr/bin/openssl")
     good = RpmInfo(name="canary", version="1", release="1", requires=requires, sha256="canary")
     bad = RpmInfo(name="albatross", version="1", release="1", requires=("nowhere",), sha256="albatross")
-    base = Root((ensure_base(platform, paths),))
+    base = Root((ensure_base(platform, installation_of(paths)),))
     repository = tmp_path / "repository"
     write_stub_rpms([good, bad], repository, base, paths)
     _write_metadata(repository)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.distribution.models import SourceLock
 from rdo.upstream.index import Index
 from rdo.upstream.metadata import read_metadata
@@ -14,7 +15,7 @@ from rdo.upstream.sources import SourceCache, fetch_sdist
 
 @pytest.mark.index
 def test_small_sdist_of_the_real_index_is_listed_fetched_and_read(tmp_path: Path) -> None:
-    index = Index()
+    index = Index.open(open_installation())
     offered = index.sdist("six", "1.16.0")
     assert offered.filename == "six-1.16.0.tar.gz"
     assert offered.sha256 == "1e61c37477a1626458e36f7b1d82aa5c9b094fa4802892072e49de9c60c4c926"

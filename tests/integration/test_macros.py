@@ -17,6 +17,7 @@ from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from tests.integration.repository_tools import paths_in
 from tests.integration.small_projects import FLIT, HATCHLING, PROJECTS, Project
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -68,7 +69,12 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     paths = paths_in(tmp_path_factory.mktemp("macros"))
     platform = Distribution.load(paths.distribution).platform("debian13")
-    root = ensure_grown(ensure_build_root(platform, paths), NEEDED, paths, title="Layer for tests of macros")
+    root = ensure_grown(
+        ensure_build_root(platform, installation_of(paths)),
+        NEEDED,
+        installation_of(paths),
+        title="Layer for tests of macros",
+    )
     return Bench(root, paths)
 
 

@@ -22,6 +22,7 @@ from rdo.building.sealed import Limits, SandboxError, scratch_folder
 from rdo.building.store import LocalStore
 from rdo.distribution.load import Distribution
 from tests.integration.test_rpmbuild import Bench
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -146,8 +147,8 @@ class Separate:
         (paths.cache / "layers").unlink()
         platform = Distribution.load(paths.distribution).platform("debian13")
         self.paths = paths
-        self.builder = RootBuilder.make(platform, paths)
-        self.planner = RootPlanner(platform, paths)
+        self.builder = RootBuilder.make(platform, installation_of(paths))
+        self.planner = RootPlanner(platform, installation_of(paths))
         self.store = LocalStore(paths.store)
 
     def request(self, check: str = "python3 -c 'import yaml; yaml.dump'") -> BuildRequest:
@@ -190,7 +191,7 @@ def test_macros_that_vanish_are_laid_down_again(separate: Separate) -> None:
 def test_error_of_the_cache_is_no_result(separate: Separate) -> None:
     """Without the builder's second try it is seen as what it is."""
     separate.build()
-    planner = RootPlanner(separate.planner.platform, separate.paths)
+    planner = RootPlanner(separate.planner.platform, installation_of(separate.paths))
     (separate.layer() / "usr/lib/python3/dist-packages/yaml/__init__.py").unlink()
     with pytest.raises(CacheError, match="changed under the build"):
         planner.inspect(

@@ -14,9 +14,10 @@ from rdo.building.roots import ensure_build_root, ensure_grown
 from rdo.building.rpmbuild import rebuild
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.sealed import Bind, Limits
-from rdo.common.paths import Paths
+from rdo.cli.installation import open_installation
 from rdo.distribution.load import Distribution
 from tests.installation import CHECKOUT, Installation
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.index, pytest.mark.mirror]
 
@@ -34,7 +35,7 @@ class Built:
         made = self.installation.json(*BUILD)
         assert made["counts"] == {"built": COUNT, "cached": 0, "failed": 0, "blocked": 0}
         self.artifacts = {r["package"]: [Artifact(**a) for a in r["artifacts"]] for r in made["results"]}
-        self.paths = Paths.from_environment(self.installation.environment)
+        self.paths = open_installation(self.installation.environment).paths
 
     def path(self, artifact: Artifact) -> Path:
         """Return an artifact in the store."""
@@ -52,7 +53,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.mark.parametrize("package", ["python-oslo-context", "python-oslo-i18n", "python-oslo-config"])
 def test_source_rpm_gives_the_same_packages(built: Built, package: str, tmp_path: Path) -> None:
-    planner = RootPlanner(Distribution.load(built.paths.distribution).platform("debian13"), built.paths)
+    planner = RootPlanner(
+        Distribution.load(built.paths.distribution).platform("debian13"), installation_of(built.paths)
+    )
     infos: list[RpmInfo] = []
     places: dict[str, Path] = {}
     for name, path in built.rpms().items():
@@ -70,8 +73,8 @@ def test_source_rpm_gives_the_same_packages(built: Built, package: str, tmp_path
 
 def test_rpmlint_finds_no_errors(built: Built, tmp_path: Path) -> None:
     platform = Distribution.load(built.paths.distribution).platform("debian13")
-    base = ensure_build_root(platform, built.paths)
-    root = ensure_grown(base, ["rpmlint"], built.paths, title="Layer with rpmlint")
+    base = ensure_build_root(platform, installation_of(built.paths))
+    root = ensure_grown(base, ["rpmlint"], installation_of(built.paths), title="Layer with rpmlint")
     for name, path in built.rpms().items():
         (tmp_path / name).write_bytes(path.read_bytes())
     specs = list((built.installation.state / "specs").rglob("*.spec"))

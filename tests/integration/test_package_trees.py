@@ -23,6 +23,7 @@ from rdo.common.files import sha256_file
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from tests.integration.repository_tools import paths_in, shell
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -78,7 +79,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 @pytest.fixture(scope="module")
 def tools(paths: Paths) -> Root:
-    return ensure_tools(Distribution.load(paths.distribution).platform("debian13"), paths)
+    return ensure_tools(Distribution.load(paths.distribution).platform("debian13"), installation_of(paths))
 
 
 @pytest.fixture
@@ -102,8 +103,10 @@ class LocalPool(DebPool):
 
 def fetch(paths: Paths, *files: Path) -> list[Path]:
     """Unpack debs as the platform's own are; return their trees."""
-    root = ensure_build_root(Distribution.load(paths.distribution).platform("debian13"), paths)
-    pool = LocalPool(root, paths)
+    root = ensure_build_root(
+        Distribution.load(paths.distribution).platform("debian13"), installation_of(paths)
+    )
+    pool = LocalPool(root, installation_of(paths))
     debs = [Deb(file.stem, "1", sha256_file(file), file.stat().st_size, ()) for file in files]
     pool.places = {deb.sha256: file for deb, file in zip(debs, files, strict=True)}
     pool.fetch(debs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdo.common.paths import Paths
+from rdo.cli.installation import open_installation
 from rdo.repository import keys
 from tests.integration.repository_tools import Tiny, paths_in, record, run
 
@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _installation(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RDO_HOME", str(home))
     monkeypatch.delenv("RDO_CACHE", raising=False)
-    assert Paths.from_environment().state == home / "state"
+    assert open_installation().paths.state == home / "state"
 
 
 def test_lint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.common.paths import Paths
 from rdo.repository import keys
 from tests.integration.repository_tools import Tiny, paths_in, record, run
@@ -21,7 +22,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     paths = paths_in(tmp_path / "home")
     monkeypatch.setenv("RDO_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("RDO_CACHE", raising=False)
-    assert Paths.from_environment().cache == paths.cache
+    assert open_installation().paths.cache == paths.cache
     return paths
 
 

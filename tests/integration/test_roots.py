@@ -17,11 +17,13 @@ from rdo.building.deb_packages import DebPackages
 from rdo.building.planner import RootPlanner
 from rdo.building.roots import Layer, Root, ensure_base, ensure_tools, installed
 from rdo.building.sealed import Bind, Sandbox
+from rdo.cli.installation import open_installation
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import DnfRoot, Platform, RpmRepository
 from tests.integration.repository_tools import Tiny, build, paths_in, shell
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -38,13 +40,13 @@ def platform(paths: Paths) -> Platform:
 
 @pytest.fixture(scope="module")
 def tools(platform: Platform, paths: Paths) -> Root:
-    return ensure_tools(platform, paths)
+    return ensure_tools(platform, installation_of(paths))
 
 
 def test_base_is_found_again_at_once(platform: Platform, paths: Paths) -> None:
-    first = ensure_base(platform, paths)
+    first = ensure_base(platform, installation_of(paths))
     began = time.monotonic()
-    assert ensure_base(platform, paths) == first
+    assert ensure_base(platform, installation_of(paths)) == first
     assert time.monotonic() - began < 0.5
     assert "rpm" in installed(first)
     assert not any((first.path / place).exists() for place in ("etc/resolv.conf", "usr/sbin/policy-rc.d"))
@@ -53,7 +55,7 @@ def test_base_is_found_again_at_once(platform: Platform, paths: Paths) -> None:
 
 def test_roots_are_not_readable_by_others(paths: Paths, platform: Platform) -> None:
     """They hold programs with set-user-id bits of whatever age."""
-    ensure_base(platform, paths)
+    ensure_base(platform, installation_of(paths))
     assert (paths.roots.stat().st_mode & 0o077, paths.layers.stat().st_mode & 0o077) == (0, 0)
 
 
@@ -63,7 +65,7 @@ def test_tools_sign_check_and_install(tools: Root, paths: Paths) -> None:
 
 
 def test_debs_come_as_layers_with_what_they_need(platform: Platform, paths: Paths) -> None:
-    planner = RootPlanner(platform, paths)
+    planner = RootPlanner(platform, installation_of(paths))
     plan = planner.plan(["python3dist(requests)", "gcc"])
     layers = planner.ensure(plan, {})
     assert {"python3-requests", "python3-urllib3", "gcc", "libc6-dev"} <= {deb.name for deb in plan.debs}
@@ -77,13 +79,13 @@ def test_debs_come_as_layers_with_what_they_need(platform: Platform, paths: Path
 
 
 def test_planning_is_quick_and_makes_nothing(platform: Platform, paths: Paths) -> None:
-    planner = RootPlanner(platform, paths)
+    planner = RootPlanner(platform, installation_of(paths))
     wanted = ["python3-devel", "python3dist(setuptools)", "python3dist(requests)", "python3dist(pyyaml) >= 5"]
     first = planner.plan(wanted).layers
     began = time.monotonic()
     assert all(planner.plan(wanted).layers == first for _ in range(20))
     assert (time.monotonic() - began) / 20 < 0.1
-    assert RootPlanner(platform, paths).plan(list(reversed(wanted))).layers == first
+    assert RootPlanner(platform, installation_of(paths)).plan(list(reversed(wanted))).layers == first
 
 
 def test_killed_creation_leaves_nothing_that_counts(paths: Paths, tmp_path: Path) -> None:
@@ -92,9 +94,9 @@ def test_killed_creation_leaves_nothing_that_counts(paths: Paths, tmp_path: Path
     script = (
         "import sys; from pathlib import Path\n"
         "from rdo.building.roots import ensure_base; from rdo.common.paths import Paths\n"
-        "from rdo.distribution.load import Distribution\n"
+        "from rdo.distribution.load import Distribution; from tests.settings import installation_of\n"
         "paths = Paths(*map(Path, sys.argv[1:]))\n"
-        "ensure_base(Distribution.load(paths.distribution).platform('debian13'), paths)"
+        "ensure_base(Distribution.load(paths.distribution).platform('debian13'), installation_of(paths))"
     )
     arguments = [str(own.state), str(own.cache), str(own.distribution)]
     with subprocess.Popen([sys.executable, "-c", script, *arguments]) as tool:
@@ -138,12 +140,12 @@ def test_root_from_rpm_repositories(tools: Root, paths: Paths, platform: Platfor
         }
     )
     own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
-    base = ensure_base(stand_in, own, tools=tools)
+    base = ensure_base(stand_in, installation_of(own), tools=tools)
     assert installed(base) == {"filesystem": "0:1-1", "stand-in-bash": "0:1-1"}
     assert (base.path / "usr/bin/stand-in").exists()
-    assert ensure_base(stand_in, own, tools=tools) == base
+    assert ensure_base(stand_in, installation_of(own), tools=tools) == base
     again = Paths(state=tmp_path, cache=tmp_path / "again", distribution=paths.distribution)
-    assert ensure_base(stand_in, again, tools=tools).id == base.id, (
+    assert ensure_base(stand_in, installation_of(again), tools=tools).id == base.id, (
         "the same inputs and packages, the same id"
     )
 
@@ -160,7 +162,7 @@ def test_root_from_rpm_repositories_says_what_fails(
     own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(RdoError, match="dnf could not make the root"):
-        ensure_base(platform.model_copy(update={"root": root}), own, tools=tools)
+        ensure_base(platform.model_copy(update={"root": root}), installation_of(own), tools=tools)
     assert not list(own.roots.glob("tmp-*"))
 
 
@@ -191,7 +193,9 @@ def test_list_of_a_root_s_packages_is_whole(
     repository = published(SPEC + "".join(parts), tmp_path / "repository", tools.sandbox(paths))
     root = DnfRoot(kind="dnf", releasever="10", repositories=(repository,), packages=(*names,))
     own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
-    base = ensure_base(platform.model_copy(update={"name": "many", "root": root}), own, tools=tools)
+    base = ensure_base(
+        platform.model_copy(update={"name": "many", "root": root}), installation_of(own), tools=tools
+    )
     assert installed(base) == dict.fromkeys(names, "0:1-1")
 
 
@@ -209,13 +213,16 @@ def test_a_root_whose_packages_can_t_be_listed_is_refused(
     root = DnfRoot(kind="dnf", releasever="10", repositories=(repository,), packages=("one",))
     own = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=paths.distribution)
     with pytest.raises(RdoError, match=words):
-        ensure_base(platform.model_copy(update={"name": "broken", "root": root}), own, tools=broken)
+        ensure_base(
+            platform.model_copy(update={"name": "broken", "root": root}), installation_of(own), tools=broken
+        )
     assert not [path for path in own.roots.iterdir() if path.name != "by-inputs"]
 
 
 def test_mirror_is_the_host_s() -> None:
-    assert roots.mirror().startswith("http")
-    assert not roots.mirror().endswith("/")
+    settings = open_installation().settings
+    assert roots.mirror(settings).startswith("http")
+    assert not roots.mirror(settings).endswith("/")
 
 
 def _text(path: Path) -> str:

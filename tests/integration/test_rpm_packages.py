@@ -33,6 +33,7 @@ from rdo.repository.keys import Key
 from rdo.repository.metadata import RpmFile
 from rdo.repository.signing import sign_rpms
 from tests.integration.repository_tools import paths_in, shell
+from tests.settings import installation_of, settings_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -163,8 +164,8 @@ class Bench:
 
     def packages(self, paths: Paths | None = None, **repository: object) -> RpmPackages:
         """Return its packages."""
-        source = source_of(self.platform(**repository), {})
-        return RpmPackages(source, self.base, self.tools, paths or self.paths)
+        source = source_of(self.platform(**repository), settings_of(self.paths))
+        return RpmPackages(source, self.base, self.tools, installation_of(paths or self.paths))
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +173,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("rpm-packages")
     paths = paths_in(folder)
     debian = Distribution.load(paths.distribution).platform("debian13")
-    debs = DebPackages(debian, paths)
-    tools = ensure_tools(debian, paths)
+    debs = DebPackages(debian, installation_of(paths))
+    tools = ensure_tools(debian, installation_of(paths))
     key = keys.create(paths)
     key_file = folder / "key.asc"
     key_file.write_text(key.public)
@@ -241,7 +242,7 @@ def build(planner: RootPlanner, folder: Path, one: BuildRequest) -> RawBuild:
 def test_build_takes_the_platform_s_rpms(bench: Bench, tmp_path: Path, repo_gpgcheck: bool) -> None:
     paths = own(bench, tmp_path)
     packages = bench.packages(paths, repo_gpgcheck=repo_gpgcheck)
-    planner = RootPlanner(bench.platform(), paths, packages=packages)
+    planner = RootPlanner(bench.platform(), installation_of(paths), packages=packages)
     plan = planner.plan(request().build_requires)
     names = ["foo-tools", "libfoo", "libfoo-common", "libfoo-devel", "python3-bar"]
     assert [(info.name, info.version) for info in plan.chosen.rpms] == [(name, "2") for name in names]
@@ -258,16 +259,20 @@ def test_build_takes_the_platform_s_rpms(bench: Bench, tmp_path: Path, repo_gpgc
 
 def test_packages_are_downloaded_once(bench: Bench, tmp_path: Path) -> None:
     paths = own(bench, tmp_path)
-    source = source_of(bench.platform(), {})
+    source = source_of(bench.platform(), settings_of(bench.paths))
     planner = RootPlanner(
-        bench.platform(), paths, packages=RpmPackages(source, bench.base, bench.tools, paths)
+        bench.platform(),
+        installation_of(paths),
+        packages=RpmPackages(source, bench.base, bench.tools, installation_of(paths)),
     )
     planner.prefetch([request().build_requires])
     moved = bench.repository.with_name("away")
     bench.repository.rename(moved)
     try:
-        again = RpmPackages(source, bench.base, bench.tools, paths)
-        raw = build(RootPlanner(bench.platform(), paths, packages=again), tmp_path / "one", request())
+        again = RpmPackages(source, bench.base, bench.tools, installation_of(paths))
+        raw = build(
+            RootPlanner(bench.platform(), installation_of(paths), packages=again), tmp_path / "one", request()
+        )
     finally:
         moved.rename(bench.repository)
     assert raw.reason is None, raw.reason
@@ -275,7 +280,7 @@ def test_packages_are_downloaded_once(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_base_stands_fixed(bench: Bench) -> None:
-    planner = RootPlanner(bench.platform(), bench.paths, packages=bench.packages())
+    planner = RootPlanner(bench.platform(), installation_of(bench.paths), packages=bench.packages())
     plan = planner.plan(["bash", "/usr/bin/rpmbuild", "coreutils"])
     assert plan.chosen.rpms == ()
     assert plan.layers == tuple(layer.id for layer in planner.root.layers)
@@ -284,7 +289,7 @@ def test_base_stands_fixed(bench: Bench) -> None:
 
 
 def test_what_was_not_asked_for_is_not_there(bench: Bench, tmp_path: Path) -> None:
-    planner = RootPlanner(bench.platform(), bench.paths, packages=bench.packages())
+    planner = RootPlanner(bench.platform(), installation_of(bench.paths), packages=bench.packages())
     raw = build(planner, tmp_path / "one", request(requires=("libfoo",)))
     assert "is needed by needy" in (raw.reason or "")
     with pytest.raises(UnsatisfiedError, match="nothing provides python3dist\\(baz\\)"):
@@ -296,7 +301,7 @@ def test_unsigned_packages_are_refused(bench: Bench, tmp_path: Path) -> None:
     write_repository(tmp_path / "unsigned", build_stand_ins("3", tmp_path, sandbox), None, sandbox)
     paths = own(bench, tmp_path)
     packages = bench.packages(paths, baseurl=str(tmp_path / "unsigned"), repo_gpgcheck=False)
-    planner = RootPlanner(bench.platform(), paths, packages=packages)
+    planner = RootPlanner(bench.platform(), installation_of(paths), packages=packages)
     with pytest.raises(RdoError, match=r"refused: libfoo-common-3-1\.noarch: .* not signed"):
         planner.ensure(planner.plan(["libfoo-common"]), {})
     assert not [path for path in paths.layers.glob("rpm/*") if path.is_dir()]
@@ -307,7 +312,7 @@ def test_packages_of_another_key_are_refused(bench: Bench, tmp_path: Path) -> No
     (tmp_path / "other.asc").write_text(keys.create(other).public)
     paths = own(bench, tmp_path)
     packages = bench.packages(paths, gpgkey=str(tmp_path / "other.asc"), repo_gpgcheck=False)
-    planner = RootPlanner(bench.platform(), paths, packages=packages)
+    planner = RootPlanner(bench.platform(), installation_of(paths), packages=packages)
     with pytest.raises(RdoError, match="refused: libfoo-common"):
         planner.ensure(planner.plan(["libfoo-common"]), {})
 
@@ -348,7 +353,7 @@ def test_what_is_not_as_signed_is_refused(
     paths = own(bench, tmp_path)
     with pytest.raises(RdoError, match=words):
         packages = bench.packages(paths, baseurl=str(copy), repo_gpgcheck=True)
-        planner = RootPlanner(bench.platform(), paths, packages=packages)
+        planner = RootPlanner(bench.platform(), installation_of(paths), packages=packages)
         planner.ensure(planner.plan(["libfoo-common"]), {})
     assert not [path for path in paths.layers.glob("rpm/*") if path.is_dir()]
 
@@ -377,6 +382,6 @@ def test_database_of_another_rpm_is_found(bench: Bench, tmp_path: Path) -> None:
     assert moved.ok, moved.tail
     layer = Layer(f"test:{tmp_path}", tmp_path / "moved" / "root")
     paths = own(bench, tmp_path / "own")
-    source = source_of(bench.platform(), {})
-    packages = RpmPackages(source, Root((layer, *bench.base.layers)), bench.tools, paths)
+    source = source_of(bench.platform(), settings_of(bench.paths))
+    packages = RpmPackages(source, Root((layer, *bench.base.layers)), bench.tools, installation_of(paths))
     assert [info.nevra for info in packages.base] == [info.nevra for info in bench.packages().base]

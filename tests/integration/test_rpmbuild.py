@@ -16,6 +16,7 @@ from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.distribution.load import Distribution
 from rdo.upstream.source_cache import HashMismatchError
 from tests.integration.repository_tools import paths_in
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -55,7 +56,7 @@ class Bench:
         self.folder = folder
         self.paths = paths_in(folder)
         platform = Distribution.load(self.paths.distribution).platform("debian13")
-        self.planner = RootPlanner(platform, self.paths)
+        self.planner = RootPlanner(platform, installation_of(self.paths))
         self.infos: list[RpmInfo] = []
         self.rpms: dict[str, Path] = {}
         self._count = 0

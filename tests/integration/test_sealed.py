@@ -22,6 +22,7 @@ from rdo.building.sealed import Bind, Limits, Sandbox, SandboxError, probe, scra
 from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from tests.integration.repository_tools import paths_in
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -33,7 +34,9 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 @pytest.fixture(scope="module")
 def root(paths: Paths) -> Root:
-    return Root((ensure_base(Distribution.load(paths.distribution).platform("debian13"), paths),))
+    return Root(
+        (ensure_base(Distribution.load(paths.distribution).platform("debian13"), installation_of(paths)),)
+    )
 
 
 @pytest.fixture

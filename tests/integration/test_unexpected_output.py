@@ -20,6 +20,7 @@ from rdo.distribution.load import Distribution
 from rdo.repository.expected import UnexpectedError, require_expected
 from tests.integration.repository_tools import paths_in
 from tests.integration.small_projects import Project
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -74,7 +75,7 @@ class Bench:
         self.folder = folder
         self.paths = paths_in(folder)
         self.platform = Distribution.load(self.paths.distribution).platform("debian13")
-        self.planner = RootPlanner(self.platform, self.paths)
+        self.planner = RootPlanner(self.platform, installation_of(self.paths))
         self._count = 0
 
     def request(self, of: Project) -> BuildRequest:
@@ -269,7 +270,7 @@ def test_a_name_that_the_platform_has_for_something_else_is_refused(bench: Bench
 
 @pytest.fixture
 def builder(bench: Bench) -> RootBuilder:
-    return RootBuilder.make(bench.platform, bench.paths)
+    return RootBuilder.make(bench.platform, installation_of(bench.paths))
 
 
 def test_nothing_of_a_refused_build_is_kept_but_its_log(

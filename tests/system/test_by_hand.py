@@ -16,18 +16,19 @@ from typing import Any
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.cloud.allinone import make_test_hosts
 from rdo.cloud.deployment import asked_for, names_of
 from rdo.cloud.guestimage import ensure_guest_image
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.topology import SERVICES, PlatformNames
-from rdo.common.paths import Paths
 from rdo.common.progress import SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform
 from tests.flows.flow import ALL_ROOMS, CORE_SERVICES, Flow
 from tests.installation import CHECKOUT, Installation, eventually, shared_cache
+from tests.settings import installation_of
 
 # With an empty cache, all seven services are built first.
 pytestmark = pytest.mark.timeout(7200)
@@ -164,19 +165,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("system") / "home"
     # What is tried here is the guide: packages that the machine has built already are good enough.
     installation = Installation.at(home, RDO_CACHE=str(shared_cache()))
-    paths, progress = Paths.from_environment(installation.environment), SilentProgress()
+    paths, progress = open_installation(installation.environment).paths, SilentProgress()
     distribution = Distribution.load(CHECKOUT / "distribution")
     release, platform = distribution.release(SERIES), distribution.platform(PLATFORM)
     try:
         done = installation.rdo("build", "--release", SERIES, *asked_for(SERVICES), timeout=6000)
         assert done.returncode == 0, done.stdout + done.stderr
-        make_test_hosts(distribution, release, platform, paths, progress, name=HOST, nodes=1)
+        make_test_hosts(distribution, release, platform, installation_of(paths), progress, name=HOST, nodes=1)
         server = serve_repository(paths, paths.repositories)
         made = World(installation, hosts.get(paths, HOST).ssh_config, differences(server, platform))
         key = home / "RPM-GPG-KEY-rdo"
         assert installation.rdo("key", "export", "-o", str(key)).returncode == 0
         made.copy(key, "/root/")
-        made.copy(ensure_guest_image(distribution, paths, progress), IMAGE)
+        made.copy(ensure_guest_image(distribution, installation_of(paths), progress), IMAGE)
         yield made
     finally:
         installation.rdo("host", "destroy", "--all", "--yes")

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.cloud.testhosts.network import Network
 from rdo.cloud.testhosts.processes import ProcessIdentity
-from rdo.common.paths import Paths
 from tests.flows.flow import ALL_ROOMS, CORE_SERVICES, Flow
 from tests.installation import Installation, Running, eventually, shared_cache
 from tests.secret_forms import shown_in
@@ -203,7 +203,7 @@ def test_a_browser_shows_the_dashboard_and_a_machine_in_it(
         "machine": machine,
         "picture": str(picture),
     }
-    network = Network.of(Paths.from_environment(world.installation.environment))
+    network = Network.of(open_installation(world.installation.environment).paths)
     program = [sys.executable, str(Path(__file__).with_name("browser.py"))]
     done = subprocess.run(
         ["ip", "netns", "exec", network.namespace, *program],
@@ -289,7 +289,7 @@ def test_passwords_and_certificates_are_made_anew(world: World) -> None:
 
 def test_ports_that_hosts_need_of_each_other_are_closed_to_others(world: World) -> None:
     address = world.described()["hosts"][0]["address"]
-    network = Network.of(Paths.from_environment(world.installation.environment))
+    network = Network.of(open_installation(world.installation.environment).paths)
     reached = {}
     for port in (443, 5000, 6080, 8774, 9696, 3300, 3306, 5671, 6641, 6642, 8775):
         look = f"timeout 5 bash -c '</dev/tcp/{address}/{port}'"

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.cloud.testhosts import cgroups
 from rdo.cloud.testhosts.network import Network
-from rdo.common.paths import Paths
 from rdo.distribution.load import Distribution
 from tests.flows.flow import ALL_ROOMS, Flow
 from tests.installation import CHECKOUT, Installation, command_line, users_of
@@ -401,7 +401,7 @@ def test_a_backup_brings_back_what_there_was(world: World, tmp_path: Path) -> No
 def test_nothing_is_left_behind(world: World) -> None:
     """The last of this file: it destroys the host."""
     home = world.installation.home
-    paths = Paths.from_environment(world.installation.environment)
+    paths = open_installation(world.installation.environment).paths
     assert users_of(home), "or this test would see nothing"
     done = world.installation.rdo("host", "destroy", "--all", "--yes")
     assert done.returncode == 0, done.stderr

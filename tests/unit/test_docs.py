@@ -15,6 +15,7 @@ import typer.main
 
 from rdo.cli.main import COMMANDS, application
 from tests.unit.package_reference import reference
+from tests.unit.settings_reference import settings_reference
 
 TOP = Path(__file__).resolve().parents[2]
 REFERENCE = TOP / "docs" / "packagers" / "package-yaml.md"
@@ -135,6 +136,15 @@ def test_reference_of_package_yaml_is_the_models(update_golden: bool) -> None:
     wanted = _MARKED.sub(lambda found: f"{found[1]}\n{reference()}\n\n{found[2]}", text)
     if update_golden:
         REFERENCE.write_text(wanted)
+        return
+    assert text == wanted, f"renew it: pytest {name_of(Path(__file__))} --update-golden"
+
+
+def test_table_of_settings_is_the_models(update_golden: bool) -> None:
+    text = SETTINGS.read_text()
+    wanted = _MARKED.sub(lambda found: f"{found[1]}\n{settings_reference()}\n\n{found[2]}", text)
+    if update_golden:
+        SETTINGS.write_text(wanted)
         return
     assert text == wanted, f"renew it: pytest {name_of(Path(__file__))} --update-golden"
 

@@ -18,7 +18,7 @@ from rdo.building.solver import Unsatisfied
 from rdo.building.stubs import Names, describe_installed, write_stub_rpms
 from rdo.common.errors import RdoError
 from rdo.common.files import locked, sha256_bytes
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
 
@@ -34,11 +34,14 @@ class DebPackages:
     #: Stubs have no conditions.
     standing: Sequence[RpmInfo] = ()
 
-    def __init__(self, platform: Platform, paths: Paths, progress: Progress | None = None) -> None:
+    def __init__(
+        self, platform: Platform, installation: Installation, progress: Progress | None = None
+    ) -> None:
+        paths = installation.paths
         self.platform, self.paths = platform, paths
-        self.root = ensure_build_root(platform, paths, progress)
+        self.root = ensure_build_root(platform, installation, progress)
         self.names = Names(platform)
-        self.pool = DebPool(self.root, paths)
+        self.pool = DebPool(self.root, installation)
         base = Root(self.root.layers[-1:])
         self.base = [
             *describe_installed(base, self.names, paths),

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from rdo.building.package_trees import finisher, require_tree
-from rdo.building.roots import FORMAT, Layer, Root, installed, network_binds, proxies, temporary
+from rdo.building.roots import FORMAT, Layer, Root, installed, network_binds, temporary
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError, UnknownNameError
 from rdo.common.files import locked, sha256_file
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress, SilentProgress
 
 # Count up when the database below is filled in another way.
@@ -49,11 +49,11 @@ class DebPool:
     :param root: a build root whose last layer is the base
     """
 
-    def __init__(self, root: Root, paths: Paths) -> None:
+    def __init__(self, root: Root, installation: Installation) -> None:
         self.root = root
-        self.paths = paths
+        self.paths, self._proxies = installation.paths, installation.settings.proxies
         self.base = installed(root.layers[-1])
-        self._folder = paths.layers / "deb"
+        self._folder = installation.paths.layers / "deb"
         self._lists = root.layers[-1].path.parent / "lists"
         self._known: dict[str, Deb | None] = {}
         self._providers: dict[str, tuple[str, ...]] = {}
@@ -180,7 +180,7 @@ class DebPool:
             user="root",
             cwd="/debs",
             network=True,
-            env=proxies(),
+            env=self._proxies,
             binds=[*network_binds(), *binds],
             limits=Limits(timeout=1800),
         )

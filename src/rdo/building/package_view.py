@@ -10,6 +10,7 @@ from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.state import BuildRecord, State
 from rdo.building.store import MissingError, Store
 from rdo.common.errors import InputError, UnknownNameError
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -42,7 +43,7 @@ def show_package(
     release: Release,
     platform: Platform,
     name: str,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     state: State,
     store: Store,
@@ -54,8 +55,9 @@ def show_package(
     :raises InputError: the platform provides it itself
     :raises RdoError: its source can't be had, or no spec be made of it
     """
+    paths = installation.paths
     dist, asked = _meant(name, release, platform, paths)
-    resolution = resolve_closure(distribution, release, platform, [dist], paths, progress)
+    resolution = resolve_closure(distribution, release, platform, [dist], installation, progress)
     node = resolution.nodes[dist]
     if node.origin == "platform":
         raise InputError(
@@ -63,7 +65,9 @@ def show_package(
             hint="What the platform provides is no package of ours.",
         )
     lock = release.sources[dist, node.version]
-    source = fetch_all([lock], Index(), SourceCache(paths.sources), progress)[dist, node.version]
+    source = fetch_all([lock], installation.part(Index.open), SourceCache(paths.sources), progress)[
+        dist, node.version
+    ]
     inputs = inputs_for(
         distribution, release, platform, node, resolution.metadata[dist], source, paths.metadata
     )

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from rdo.building.models import BuildRequest, SourceFile
 from rdo.building.platform_packages import is_configured
 from rdo.common.errors import RdoError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.load import Distribution
@@ -50,7 +50,7 @@ def prepare(
     release: Release,
     platform: Platform,
     asked: Sequence[str],
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
 ) -> Prepared:
     """Work out what is needed, fetch all sources, generate all specs; nothing is built.
@@ -63,14 +63,21 @@ def prepare(
     :raises FetchError: sources could not be fetched
     :raises PreparationError: specs could not be generated; all of them, with the reasons
     """
+    paths = installation.paths
     described = descriptions_by_dist(distribution, release)
-    hooks = _LazyHooks(platform, paths, progress, described) if _can_run_hooks(platform) else None
+    hooks = (
+        _LazyHooks(platform, installation, progress, described)
+        if _can_run_hooks(platform, installation)
+        else None
+    )
     with progress.task("Resolving", total=1) as task:
-        resolution = resolve_closure(distribution, release, platform, asked, paths, progress, hooks=hooks)
+        resolution = resolve_closure(
+            distribution, release, platform, asked, installation, progress, hooks=hooks
+        )
         task.advance()
     cache = SourceCache(paths.sources)
     locks = [release.sources[node.dist, node.version] for node in resolution.built]
-    sources = fetch_all(locks, Index(), cache, progress)
+    sources = fetch_all(locks, installation.part(Index.open), cache, progress)
     specs: dict[str, GeneratedSpec] = {}
     problems: dict[str, RdoError] = {}
     kept = SpecStore.of(paths.specs, platform.name, release.series)
@@ -107,11 +114,11 @@ class _LazyHooks:
     def __init__(
         self,
         platform: Platform,
-        paths: Paths,
+        installation: Installation,
         progress: Progress,
         descriptions: Mapping[str, PackageDescription],
     ) -> None:
-        self._platform, self._paths, self._progress = platform, paths, progress
+        self._platform, self._installation, self._progress = platform, installation, progress
         self._descriptions = descriptions
         self._sealed: SealedHooks | None = None
 
@@ -126,13 +133,13 @@ class _LazyHooks:
             from rdo.building.hooks import SealedHooks
             from rdo.building.planner import RootPlanner
 
-            planner = RootPlanner(self._platform, self._paths, self._progress)
+            planner = RootPlanner(self._platform, self._installation, self._progress)
             self._sealed = SealedHooks(planner, self._descriptions)
         return self._sealed
 
 
-def _can_run_hooks(platform: Platform) -> bool:
-    return os.geteuid() == 0 and is_configured(platform)
+def _can_run_hooks(platform: Platform, installation: Installation) -> bool:
+    return os.geteuid() == 0 and is_configured(platform, installation)
 
 
 def requests_of(

@@ -21,7 +21,7 @@ from rdo.building.rpm_layers import RpmLayers
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.solver import Selection, Universe, Unsatisfied, capability_names
 from rdo.common.errors import RdoError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
 
@@ -64,14 +64,14 @@ class RootPlanner:
     def __init__(
         self,
         platform: Platform,
-        paths: Paths,
+        installation: Installation,
         progress: Progress | None = None,
         *,
         packages: PlatformPackages | None = None,
     ) -> None:
-        self.platform, self.paths = platform, paths
-        self.packages = packages or open_packages(platform, paths, progress)
-        self._layers = RpmLayers(self.packages.root, paths)
+        self.platform, self.paths = platform, installation.paths
+        self.packages = packages or open_packages(platform, installation, progress)
+        self._layers = RpmLayers(self.packages.root, installation.paths)
         self._base = {info.sha256 for info in self.packages.base}
         # Workers of a cluster that somebody else runs may have many threads.
         self._lock = RLock()

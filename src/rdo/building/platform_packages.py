@@ -17,7 +17,7 @@ from rdo.building.roots import Layer, Root
 from rdo.building.rpminfo import RpmInfo
 from rdo.building.solver import Unsatisfied
 from rdo.common.errors import InputError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.models import DnfRoot, Platform
 
@@ -105,7 +105,9 @@ class PlatformPackages(Protocol):
         """Return RPM files whose headers say to a root's rpmdb what was chosen and fetched."""
 
 
-def open_packages(platform: Platform, paths: Paths, progress: Progress | None = None) -> PlatformPackages:
+def open_packages(
+    platform: Platform, installation: Installation, progress: Progress | None = None
+) -> PlatformPackages:
     """Return a platform's packages; the base root is made if it is not there.
 
     :raises InputError: the platform's repositories are not configured
@@ -114,22 +116,22 @@ def open_packages(platform: Platform, paths: Paths, progress: Progress | None = 
     if isinstance(platform.root, DnfRoot):
         from rdo.building.rpm_packages import RpmPackages
 
-        return RpmPackages.open(platform, paths, progress)
+        return RpmPackages.open(platform, installation, progress)
     from rdo.building.deb_packages import DebPackages
 
-    return DebPackages(platform, paths, progress)
+    return DebPackages(platform, installation, progress)
 
 
-def is_configured(platform: Platform) -> bool:
+def is_configured(platform: Platform, installation: Installation) -> bool:
     """Say whether it is known where a platform's packages come from."""
     try:
-        require_configured(platform)
+        require_configured(platform, installation)
     except InputError:
         return False
     return True
 
 
-def require_configured(platform: Platform) -> None:
+def require_configured(platform: Platform, installation: Installation) -> None:
     """Do nothing where it is known where a platform's packages come from.
 
     :raises InputError: something must be set first; says what and how
@@ -137,4 +139,4 @@ def require_configured(platform: Platform) -> None:
     if isinstance(platform.root, DnfRoot):
         from rdo.building.rpm_packages import source_of
 
-        source_of(platform)
+        source_of(platform, installation.settings)

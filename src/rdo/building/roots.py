@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,9 +23,11 @@ from pathlib import Path
 from rdo.building.sealed import Bind, Limits, Sandbox, owner_mark, scratch_folder
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import locked, make_folder, sha256_bytes, write_atomically
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.process import run
 from rdo.common.progress import Progress, SilentProgress
+from rdo.common.settings import Settings
 from rdo.common.trees import read_within
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import DebootstrapRoot, DnfRoot, Platform, RpmRepository
@@ -66,7 +68,7 @@ class Root:
 
 def ensure_base(
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress | None = None,
     *,
     tools: Root | None = None,
@@ -76,6 +78,7 @@ def ensure_base(
     :param tools: for platforms made by dnf: a root that has dnf, instead of :func:`ensure_tools`'s
     :raises RdoError: it could not be made; the message has the tool's last lines
     """
+    paths = installation.paths
     inputs = sha256_bytes(
         json.dumps(
             [FORMAT, platform.architecture, platform.python, platform.root.model_dump(mode="json")]
@@ -93,10 +96,10 @@ def ensure_base(
         report = progress or SilentProgress()
         with report.task(f"Base root of {platform.name}"), temporary(paths.roots) as folder:
             if isinstance(platform.root, DebootstrapRoot):
-                installed = _debootstrap(platform.root, folder)
+                installed = _debootstrap(platform.root, folder, installation.settings)
             else:
-                tools = tools or ensure_tools(platform, paths, progress)
-                installed = _dnf(platform, platform.root, folder, paths, tools)
+                tools = tools or ensure_tools(platform, installation, progress)
+                installed = _dnf(platform, platform.root, folder, installation, tools)
             text = json.dumps(installed, indent=1, sort_keys=True)
             # written beside and renamed: what ran in there may have left a link of this name
             write_atomically(folder / "installed.json", text)
@@ -108,9 +111,11 @@ def ensure_base(
         return Layer(identity, target / "root")
 
 
-def ensure_build_root(platform: Platform, paths: Paths, progress: Progress | None = None) -> Root:
+def ensure_build_root(
+    platform: Platform, installation: Installation, progress: Progress | None = None
+) -> Root:
     """Return the minimal build root: the base and, where the platform lacks EL's macros, a layer of ours."""
-    base = ensure_base(platform, paths, progress)
+    base = ensure_base(platform, installation, progress)
     files, commands = _macros(platform)
     if not files and not commands:
         return Root((base,))
@@ -126,16 +131,16 @@ def ensure_build_root(platform: Platform, paths: Paths, progress: Progress | Non
             os.utime(target, (0, 0))
         if commands:
             script = "set -e\n" + "\n".join(commands)
-            result = Sandbox([base.path], scratch_folder(paths)).run(
+            result = Sandbox([base.path], scratch_folder(installation.paths)).run(
                 ["/bin/sh", "-c", script], user="root", keep=folder
             )
             if not result.ok:
                 raise RdoError(f"The platform's macros could not be laid down: {result.tail.strip()}")
 
-    return Root((_ensure(paths.layers / "macros", identity, lay), base))
+    return Root((_ensure(installation.paths.layers / "macros", identity, lay), base))
 
 
-def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = None) -> Root:
+def ensure_tools(platform: Platform, installation: Installation, progress: Progress | None = None) -> Root:
     """Return a root that signs, checks and installs RPMs: the base with dnf, rpmlint, gnupg and sq.
 
     Platforms made by dnf have none of their own: theirs is that of the first platform made by debootstrap.
@@ -143,15 +148,15 @@ def ensure_tools(platform: Platform, paths: Paths, progress: Progress | None = N
     :raises InputError: there is no such platform
     """
     if isinstance(platform.root, DnfRoot):
-        platform = _debootstrapped(paths)
-    below = Root((ensure_base(platform, paths, progress),))
-    return ensure_grown(below, TOOLS, paths, progress, title="Tools root")
+        platform = _debootstrapped(installation.paths)
+    below = Root((ensure_base(platform, installation, progress),))
+    return ensure_grown(below, TOOLS, installation, progress, title="Tools root")
 
 
 def ensure_grown(
     below: Root,
     packages: Sequence[str],
-    paths: Paths,
+    installation: Installation,
     progress: Progress | None = None,
     *,
     title: str = "Layer of packages",
@@ -171,19 +176,19 @@ def ensure_grown(
         report = progress or SilentProgress()
         lists = below.layers[-1].path.parent / "lists"
         with report.task(title), locked(lists.with_suffix(".lock")):
-            result = below.sandbox(paths).run(
+            result = below.sandbox(installation.paths).run(
                 ["/bin/sh", "-ec", _GROW, "grow", script, *packages],
                 user="root",
                 keep=folder,
                 network=True,
-                env={"DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", **proxies()},
+                env={"DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", **installation.settings.proxies},
                 binds=[*network_binds(), Bind(lists, "/var/lib/apt/lists", writable=True)],
                 limits=Limits(timeout=1800),
             )
         if not result.ok:
             raise RdoError(f"{title}: {result.tail.strip()[-1500:]}")
 
-    return Root((_ensure(paths.layers / "grown", identity, grow), *below.layers))
+    return Root((_ensure(installation.paths.layers / "grown", identity, grow), *below.layers))
 
 
 def _debootstrapped(paths: Paths) -> Platform:
@@ -218,13 +223,13 @@ def temporary(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def mirror() -> str:
-    """Return the Debian mirror: RDO_DEBIAN_MIRROR, or the one of this machine's apt sources.
+def mirror(settings: Settings) -> str:
+    """Return the Debian mirror: the settings', or the one of this machine's apt sources.
 
     :raises InputError: neither names one
     """
-    if stated := os.environ.get("RDO_DEBIAN_MIRROR"):
-        return stated.rstrip("/")
+    if settings.debian_mirror:
+        return settings.debian_mirror.rstrip("/")
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for place in places:
         if place.is_file() and place.suffix in (".list", ".sources"):
@@ -235,12 +240,6 @@ def mirror() -> str:
         "This machine's apt sources name no Debian mirror.",
         hint="Set RDO_DEBIAN_MIRROR to the address of one; it ends in /debian.",
     )
-
-
-def proxies() -> dict[str, str]:
-    """Return the environment's proxy settings."""
-    names = ("http_proxy", "https_proxy", "no_proxy")
-    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def network_binds() -> list[Bind]:
@@ -340,31 +339,35 @@ rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/info/* /tmp/*
 """
 
 
-def private(script: str, arguments: Sequence[str], *, timeout: float = 1800.0) -> str:
+def private(
+    script: str, arguments: Sequence[str], proxies: Mapping[str, str], *, timeout: float = 1800.0
+) -> str:
     """Run shell text as root in mount and PID namespaces that end with us; return what it wrote to stdout."""
     command = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
     command += ["--mount-proc", "--propagation", "private", "--"]
     command += ["sh", "-ec", f"umask 022\n{script}", "rdo", *arguments]
-    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", **proxies()}
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", **proxies}
     return run(command, env=env, timeout=timeout).stdout
 
 
-def _debootstrap(root: DebootstrapRoot, folder: Path) -> dict[str, str]:
+def _debootstrap(root: DebootstrapRoot, folder: Path, settings: Settings) -> dict[str, str]:
     if not _KEYRING.exists():
         raise RdoError(
             f"{_KEYRING} is not there: Debian's packages can't be verified.",
             hint="Install debian-archive-keyring.",
         )
-    arguments = [str(folder.resolve()), root.suite, mirror(), str(_KEYRING), _SETTINGS, _TIDY]
+    arguments = [str(folder.resolve()), root.suite, mirror(settings), str(_KEYRING), _SETTINGS, _TIDY]
     arguments += sorted(root.packages)
-    lines = private(_DEBOOTSTRAP, arguments).splitlines()
+    lines = private(_DEBOOTSTRAP, arguments, settings.proxies).splitlines()
     packages = (line.split() for line in lines if line.startswith("ii"))
     return {name: version for _, name, version in packages}
 
 
-def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: Root) -> dict[str, str]:
+def _dnf(
+    platform: Platform, root: DnfRoot, folder: Path, installation: Installation, tools: Root
+) -> dict[str, str]:
     """Make a root from RPM repositories. Tested against a stand-in repository; not yet run against EL's."""
-    repositories = resolved(platform)
+    repositories = resolved(platform, installation.settings.el_mirror, installation.settings.el_key)
     for name in ("root", "cache", "log"):
         (folder / name).mkdir()
     lay_repositories(repositories, folder / "repos", "/target/repos")
@@ -376,19 +379,19 @@ def _dnf(platform: Platform, root: DnfRoot, folder: Path, paths: Paths, tools: R
     urls = [one.baseurl for one in repositories]
     local = [Path(url.removeprefix("file://")) for url in urls if url.startswith("file:")]
     binds = [*network_binds(), Bind(folder, "/target", writable=True), *(Bind(p, str(p)) for p in local)]
-    made = tools.sandbox(paths).run(
+    made = tools.sandbox(installation.paths).run(
         [*command, "install", *sorted(root.packages)],
         user="root",
         network=True,
         binds=binds,
-        env={"HOME": "/root", **proxies()},
+        env={"HOME": "/root", **installation.settings.proxies},
         limits=Limits(timeout=1800),
     )
     if not made.ok:
         raise RdoError(f"dnf could not make the root of {platform.name}: {made.tail.strip()[-1500:]}")
     for leftover in ("cache", "log"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
-    return _installed_rpms(folder / "root", tools, paths)
+    return _installed_rpms(folder / "root", tools, installation.paths)
 
 
 def _installed_rpms(root: Path, tools: Root, paths: Paths) -> dict[str, str]:

@@ -6,8 +6,7 @@ another version of one is never laid over it.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -22,8 +21,10 @@ from rdo.building.sealed import Bind
 from rdo.building.solver import Unsatisfied
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import locked, sha256_bytes, write_atomically
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
+from rdo.common.settings import Settings
 from rdo.distribution.models import DnfRoot, Platform
 from rdo.distribution.rpm_repositories import resolved
 
@@ -32,7 +33,7 @@ _FORMAT = 1
 _RECORDS = TypeAdapter(list[RpmInfo])
 
 
-def source_of(platform: Platform, environ: Mapping[str, str] | None = None) -> RpmSource:
+def source_of(platform: Platform, settings: Settings) -> RpmSource:
     """Return where a platform's packages come from.
 
     :raises InputError: a setting is missing, or a folder that it names is not there
@@ -40,7 +41,7 @@ def source_of(platform: Platform, environ: Mapping[str, str] | None = None) -> R
     assert isinstance(platform.root, DnfRoot)
     release = platform.root.releasever.partition("-")[0].partition(".")[0]
     source = RpmSource(
-        resolved(platform, os.environ if environ is None else environ),
+        resolved(platform, settings.el_mirror, settings.el_key),
         platform.architecture,
         f"platform:el{release}",
     )
@@ -60,12 +61,13 @@ class RpmPackages:
     :param tools: a root that has dnf
     """
 
-    def __init__(self, source: RpmSource, root: Root, tools: Root, paths: Paths) -> None:
+    def __init__(self, source: RpmSource, root: Root, tools: Root, installation: Installation) -> None:
+        paths = installation.paths
         self._layers = RpmLayers(root, paths)
         self.root = Root((_rpmdb(root, paths), *root.layers))
         self._vendor = source.module_platform.rpartition(":")[2] or "platform"
         self.base = self.standing = installed_rpms(self.root, paths)
-        self.pool = RpmPool(source, root.id, tools, self._layers, paths)
+        self.pool = RpmPool(source, root.id, tools, self._layers, installation)
         names = {info.name for info in self.base}
         offers = [info for info in self.pool.records() if info.name not in names]
         self.records = [*self.base, *offers]
@@ -75,15 +77,17 @@ class RpmPackages:
                 self._index.setdefault(name, []).append(info)
 
     @classmethod
-    def open(cls, platform: Platform, paths: Paths, progress: Progress | None = None) -> RpmPackages:
+    def open(
+        cls, platform: Platform, installation: Installation, progress: Progress | None = None
+    ) -> RpmPackages:
         """Return a platform's packages; its base root is made if it is not there.
 
         :raises InputError: its repositories are not configured
         :raises RdoError: the base root could not be made, or the metadata could not be had
         """
-        source = source_of(platform)
-        tools = ensure_tools(platform, paths, progress)
-        return cls(source, ensure_build_root(platform, paths, progress), tools, paths)
+        source = source_of(platform, installation.settings)
+        tools = ensure_tools(platform, installation, progress)
+        return cls(source, ensure_build_root(platform, installation, progress), tools, installation)
 
     def offering(self, name: str) -> list[RpmInfo]:
         """Return the base's and the repositories' packages with a capability of this name."""

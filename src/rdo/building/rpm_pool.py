@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rdo.building.roots import Root, lay_repositories, network_binds, proxies, temporary
+from rdo.building.roots import Root, lay_repositories, network_binds, temporary
 from rdo.building.rpm_layers import RpmLayers
 from rdo.building.rpminfo import RpmInfo, record_of
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError
 from rdo.common.files import locked, sha256_bytes, sha256_file, write_atomically
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress, SilentProgress
 from rdo.common.rpmlibrary import createrepo
 from rdo.common.trees import read_within
@@ -61,12 +61,14 @@ class RpmPool:
     :param tools: a root that has dnf
     """
 
-    def __init__(self, source: RpmSource, base: str, tools: Root, layers: RpmLayers, paths: Paths) -> None:
+    def __init__(
+        self, source: RpmSource, base: str, tools: Root, layers: RpmLayers, installation: Installation
+    ) -> None:
         self.source, self.layers = source, layers
-        self._tools, self._paths = tools, paths
+        self._tools, self._paths, self._proxies = tools, installation.paths, installation.settings.proxies
         said = [one.model_dump(mode="json") for one in source.repositories]
         key = [_FORMAT, base, said, source.architecture, source.module_platform]
-        self._folder = paths.cache / "rpm-repositories" / sha256_bytes(json.dumps(key).encode())
+        self._folder = installation.paths.cache / "rpm-repositories" / sha256_bytes(json.dumps(key).encode())
         self._read: list[RpmInfo] | None = None
 
     def records(self, progress: Progress | None = None) -> list[RpmInfo]:
@@ -137,7 +139,7 @@ class RpmPool:
             user="root",
             network=True,
             binds=binds,
-            env={"HOME": "/root", **proxies()},
+            env={"HOME": "/root", **self._proxies},
             input=json.dumps(said).encode(),
             limits=Limits(timeout=1800),
         )

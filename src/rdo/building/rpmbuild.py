@@ -21,6 +21,7 @@ from rdo.building.rpm_layers import JUST_DB
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.sealed import Bind, Limits, Sandbox, SandboxError, SealedResult, scratch_folder
 from rdo.building.store import Store
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
@@ -182,8 +183,8 @@ def _link(source: Path, target: Path) -> None:
 
 
 @lru_cache(maxsize=4)
-def _planner(platform_json: str, paths: Paths) -> RootPlanner:
-    return RootPlanner(Platform.model_validate_json(platform_json), paths)
+def _planner(platform_json: str, installation: Installation) -> RootPlanner:
+    return RootPlanner(Platform.model_validate_json(platform_json), installation)
 
 
 @dataclass(frozen=True)
@@ -196,22 +197,24 @@ class RootBuilder:
     platform_json: str
     platform: str
     macros: str
-    paths: Paths
+    installation: Installation
 
     @classmethod
-    def make(cls, platform: Platform, paths: Paths, progress: Progress | None = None) -> RootBuilder:
+    def make(
+        cls, platform: Platform, installation: Installation, progress: Progress | None = None
+    ) -> RootBuilder:
         """Return a builder; the base root is made if it is not there.
 
         :raises RdoError: the base root could not be made
         """
         text = platform.model_dump_json()
-        root = ensure_build_root(platform, paths, progress)
-        return cls(text, platform.name, root.layers[0].id, paths)
+        root = ensure_build_root(platform, installation, progress)
+        return cls(text, platform.name, root.layers[0].id, installation)
 
     @property
     def planner(self) -> RootPlanner:
         """This process's planner."""
-        return _planner(self.platform_json, self.paths)
+        return _planner(self.platform_json, self.installation)
 
     def prefetch(self, requests: Iterable[BuildRequest], progress: Progress | None = None) -> None:
         """Fetch in one go what of the platform the requests will need, before any of them is built."""
@@ -278,7 +281,11 @@ class RootBuilder:
 
     def infos(self, artifacts: Sequence[Artifact], store: Store) -> list[RpmInfo]:
         """Return what artifacts say of themselves, source RPMs left out."""
-        return [_info(one, store, self.paths) for one in artifacts if not one.filename.endswith(".src.rpm")]
+        return [
+            _info(one, store, self.installation.paths)
+            for one in artifacts
+            if not one.filename.endswith(".src.rpm")
+        ]
 
 
 class _Places(Mapping[str, Path]):

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rdo.building.builder import Builder
 from rdo.building.cleanup import clean_up
 from rdo.building.engine import DaskEngine, Engine, InlineEngine
-from rdo.building.models import BuildRequest
 from rdo.building.preflight import require_ready
-from rdo.building.run import RunContext, RunSummary, build_all
 from rdo.building.runlock import only_run
-from rdo.building.state import State
-from rdo.building.store import Store
 from rdo.common.paths import Paths
 from rdo.common.process import end_programs
 from rdo.common.progress import Progress
@@ -53,22 +48,6 @@ def run_session(paths: Paths, platform: str, series: str, progress: Progress) ->
             # The workers were stopped in the middle of their builds; nobody needs what they have so far.
             clean_up(paths)
             raise
-
-
-def run_requests(
-    requests: Sequence[BuildRequest],
-    builder: Builder,
-    store: Store,
-    engine: Engine,
-    progress: Progress,
-    context: RunContext,
-) -> RunSummary:
-    """Build requests with the installation's state; see :func:`rdo.building.run.build_all`."""
-    state = State.open(context.paths)
-    try:
-        return build_all(requests, builder, store, state, engine, progress, context)
-    finally:
-        state.close()
 
 
 @contextmanager

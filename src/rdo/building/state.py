@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, selectinload
 from rdo.building.graph import Stage
 from rdo.building.models import Artifact, BuildRequest, BuildResult, Value
 from rdo.building.state_model import ArtifactRow, AskedRow, BlockedRow, BuildRow, RunRow
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation, utc_now
 from rdo.state.database import Database, sqlite_url
 
 Outcome = Literal["running", "succeeded", "failed", "interrupted"]
@@ -65,18 +65,18 @@ class RunRecord(Value):
 class State:
     """The state of one installation."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database, self._clock = database, clock
         self._owner = (socket.gethostname(), os.getpid(), process_start(os.getpid()) or "")
 
     @classmethod
-    def open(cls, paths: Paths, environ: Mapping[str, str] | None = None) -> State:
-        """Open the state, make or migrate its tables: ``RDO_DATABASE`` (a URL), else the SQLite file.
+    def open(cls, installation: Installation) -> State:
+        """Open an installation's state, make or migrate its tables: its database, else the SQLite file.
 
         :raises RdoError: the database can't be reached or is not ours
         """
-        url = (os.environ if environ is None else environ).get("RDO_DATABASE")
-        return cls.at(url) if url else cls.at(sqlite_url(paths.database))
+        url = installation.settings.database or sqlite_url(installation.paths.database)
+        return cls(Database.open(url), installation.clock)
 
     @classmethod
     def at(cls, url: str) -> State:
@@ -96,11 +96,11 @@ class State:
         with self._database.writing() as session:
             for row in session.scalars(select(RunRow).where(RunRow.outcome == "running")):
                 if _died(row):
-                    _interrupt(session, row)
+                    _interrupt(session, row, self._now())
             run = RunRow(
                 release=release,
                 platform=platform,
-                started=_now(),
+                started=self._now(),
                 outcome="running",
                 total=total,
                 host=host,
@@ -115,7 +115,7 @@ class State:
     def begin_build(self, run: int, request: BuildRequest, stage: Stage, input_hash: str) -> None:
         """Record that a step is being built now."""
         with self._database.writing() as session:
-            session.add(_row(run, request, stage, input_hash, "building"))
+            session.add(_row(run, request, stage, input_hash, "building", self._now()))
 
     def finish_builds(self, run: int, ended: Iterable[tuple[BuildRequest, Stage, BuildResult]]) -> None:
         """Record how steps ended, whether they had begun or not, in one transaction."""
@@ -129,7 +129,7 @@ class State:
             for request, stage, result in ended:
                 row = begun.get((request.package, stage))
                 if row is None:
-                    row = _row(run, request, stage, result.input_hash, result.status)
+                    row = _row(run, request, stage, result.input_hash, result.status, self._now())
                     session.add(row)
                 row.status, row.seconds, row.input_hash = result.status, result.seconds, result.input_hash
                 row.reason, row.hint, row.log = result.reason, result.hint, result.log
@@ -141,7 +141,9 @@ class State:
     def finish_run(self, run: int, outcome: Outcome) -> None:
         """Record how a run ended; what it was still building counts as interrupted."""
         with self._database.writing() as session:
-            session.execute(update(RunRow).where(RunRow.id == run).values(outcome=outcome, finished=_now()))
+            session.execute(
+                update(RunRow).where(RunRow.id == run).values(outcome=outcome, finished=self._now())
+            )
             going_on = update(BuildRow).where(BuildRow.run_id == run, BuildRow.status == "building")
             session.execute(going_on.values(status="interrupted"))
 
@@ -159,7 +161,7 @@ class State:
         with self._database.writing() as session:
             row = session.scalars(query).one()
             if row.outcome == "running" and _died(row):
-                _interrupt(session, row)
+                _interrupt(session, row, self._now())
                 session.flush()
             return _run_record(row)
 
@@ -188,6 +190,9 @@ class State:
         with self._database.reading() as session:
             rows = session.scalars(select(BuildRow).where(BuildRow.id.in_(newest)).options(*whole))
             return {row.package: _build_record(row) for row in rows}
+
+    def _now(self) -> datetime:
+        return self._clock().astimezone(UTC).replace(tzinfo=None)
 
     def packages(self) -> list[str]:
         """Return the names of all packages that any run had."""
@@ -220,7 +225,9 @@ _WHOLE = (
 )
 
 
-def _row(run: int, request: BuildRequest, stage: Stage, input_hash: str, status: str) -> BuildRow:
+def _row(
+    run: int, request: BuildRequest, stage: Stage, input_hash: str, status: str, started: datetime
+) -> BuildRow:
     return BuildRow(
         run_id=run,
         package=request.package,
@@ -228,7 +235,7 @@ def _row(run: int, request: BuildRequest, stage: Stage, input_hash: str, status:
         stage=stage,
         input_hash=input_hash,
         status=status,
-        started=_now(),
+        started=started,
         seconds=0.0,
     )
 
@@ -237,8 +244,8 @@ def _died(row: RunRow) -> bool:
     return row.host == socket.gethostname() and process_start(row.pid) != row.process_started
 
 
-def _interrupt(session: Session, row: RunRow) -> None:
-    row.outcome, row.finished = "interrupted", _now()
+def _interrupt(session: Session, row: RunRow, now: datetime) -> None:
+    row.outcome, row.finished = "interrupted", now
     for build in row.builds:
         if build.status == "building":
             build.status = "interrupted"
@@ -275,7 +282,3 @@ def _build_record(row: BuildRow) -> BuildRecord:
         blocked_by=tuple(blocked.package for blocked in row.blocked_by),
         artifacts=tuple(Artifact(filename=a.filename, sha256=a.sha256, size=a.size) for a in row.artifacts),
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +20,7 @@ from rdo.building.judgement import Judgement, judged
 from rdo.building.models import Artifact, BuildResult
 from rdo.common.errors import RdoError
 from rdo.common.files import make_folder, sha256_bytes, sha256_file, write_atomically
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 
 
 class DamagedError(RdoError):
@@ -319,13 +318,13 @@ def _reliable(store: Store, result: BuildResult | None) -> BuildResult | None:
     return result
 
 
-def open_store(paths: Paths, environ: Mapping[str, str] | None = None) -> Store:
-    """Return the installation's store: ``RDO_STORE`` (a folder or an fsspec URL), else the cache's folder."""
-    url = (os.environ if environ is None else environ).get("RDO_STORE")
+def open_store(installation: Installation) -> Store:
+    """Return an installation's store: its settings' (a folder or an fsspec URL), else the cache's folder."""
+    url = installation.settings.store
     if not url:
-        return LocalStore(paths.store)
+        return LocalStore(installation.paths.store)
     if "://" not in url:
         return LocalStore(Path(url).absolute())
     if url.startswith("file://"):
         return LocalStore(Path(url.removeprefix("file://")))
-    return RemoteStore(url, LocalStore(paths.store))
+    return RemoteStore(url, LocalStore(installation.paths.store))

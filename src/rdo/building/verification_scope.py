@@ -10,6 +10,7 @@ from rdo.building.pipeline import Prepared, prepare
 from rdo.building.store import Store
 from rdo.building.verification import Verifiable
 from rdo.common.errors import InputError, UnknownNameError
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -24,11 +25,11 @@ def everything(
     platform: Platform,
     builder: Builder,
     store: Store,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
 ) -> Verifiable:
     """Return every package of a release's build graph."""
-    prepared = prepare(distribution, release, platform, release.shipped, paths, progress)
+    prepared = prepare(distribution, release, platform, release.shipped, installation, progress)
     return Verifiable.of(build_graph(prepared.requests), builder, store)
 
 
@@ -40,7 +41,7 @@ def of_names(
     platform: Platform,
     builder: Builder,
     store: Store,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
 ) -> Verifiable:
     """Return the packages of some names, whichever run built them.
@@ -56,13 +57,13 @@ def of_names(
     """
 
     def graph_of(asked: Sequence[str]) -> tuple[Prepared, Verifiable]:
-        prepared = prepare(distribution, release, platform, asked, paths, progress)
+        prepared = prepare(distribution, release, platform, asked, installation, progress)
         return prepared, Verifiable.of(build_graph(prepared.requests), builder, store)
 
     dists = _dists(names, release, platform)
     prepared, found = graph_of(dists)
     packages = _packages(dists, prepared, platform)
-    for asked in (last_run, release.shipped if _is_here(release, platform, paths) else ()):
+    for asked in (last_run, release.shipped if _is_here(release, platform, installation.paths) else ()):
         if asked and not found.known.keys() >= set(packages):
             _, others = graph_of(asked)
             found = Verifiable({**others.known, **found.known}, ())

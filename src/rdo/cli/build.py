@@ -81,15 +81,16 @@ def _build(
     from rdo.building.graph import build_graph
     from rdo.building.pipeline import prepare
     from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
-    from rdo.common.paths import Paths
     from rdo.repository.factory import make_repository
     from rdo.repository.snapshots import folder_of
     from rdo.repository.wanted import wanted
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    series = choose_release(release, distribution)
+    installation = open_installation()
+    paths = installation.paths
+    distribution = open_distribution(installation)
+    series = choose_release(release, installation, distribution)
     base = choose_platform(platform, series, distribution)
     asked = choose_projects(projects, everything, series)
     with progress() as report:
@@ -98,7 +99,7 @@ def _build(
             if publish:
                 names = wanted(folder_of(paths, base.name, series.series), asked, series, base, only=only)
                 asked, dropped = [*names.built], names.dropped
-            prepared = prepare(distribution, series, base, asked, paths, report)
+            prepared = prepare(distribution, series, base, asked, installation, report)
             _show_order(build_graph(prepared.requests), dropped, as_json)
             return
         made = make_repository(
@@ -106,7 +107,7 @@ def _build(
             series,
             base,
             asked,
-            paths,
+            installation,
             report,
             jobs=jobs,
             scheduler=scheduler,
@@ -169,11 +170,11 @@ def _show_summary(summary: RunSummary, published: Published | None, wanted: bool
 
 def _status(platform: str | None, as_json: bool) -> None:
     from rdo.building.state import State
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
-    run = State.open(Paths.from_environment()).last_run(platform)
+    run = State.open(open_installation()).last_run(platform)
     if run is None:
         raise InputError("Nothing has been built yet.", hint="For example: rdo build keystone")
     if as_json:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rdo.cloud.status import Status
     from rdo.cloud.topology import Cloud
     from rdo.cloud.verify import Check
+    from rdo.common.installation import Installation
     from rdo.common.paths import Paths
 
 app = typer.Typer(no_args_is_help=True, help="Clouds: plan, put up, verify, look after.")
@@ -96,15 +97,15 @@ def plan(
 
     Examples: rdo cloud plan cloud.yaml; rdo cloud plan demo --no-diff
     """
+    from rdo.cli.installation import open_installation
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
     if answer_file is not None and cloud is not None:
         raise InputError("A cloud's file and an answer file both say what the cloud is; one is enough.")
     if answer_file is not None:
-        paths = Paths.from_environment()
-        described, given = _from_answers(paths, answer_file, name, repository)
-        deployment = describe(paths, described, release, given=given, keep=False)
+        installation = open_installation()
+        described, given = _from_answers(installation.paths, answer_file, name, repository)
+        deployment = describe(installation, described, release, given=given, keep=False)
     else:
         deployment = deployment_of(cloud, release)
     done = apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud))
@@ -151,6 +152,7 @@ def up(
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
     from rdo.cloud.apply import Applier
@@ -159,9 +161,9 @@ def up(
     from rdo.cloud.testhosts import hosts
     from rdo.cloud.topology import CORE
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     given = given_passwords(passwords, os.environ)
     described: Cloud | None = None
     if answer_file is not None:
@@ -184,20 +186,20 @@ def up(
     if on_test_host and cloud is not None:
         if file is None:
             raise InputError(f"{cloud} is there already; --on-test-host goes with a file, or without.")
-        cloud = _rehearse(paths, file, release)
+        cloud = _rehearse(installation, file, release)
     elif on_test_host:
         hosts.require_root()
-        distribution, series, base = base_of(paths, release, "debian13")
+        distribution, series, base = base_of(installation, release, "debian13")
         with progress() as report:
             made = simple.make_test_hosts(
-                distribution, series, base, paths, report, name=name, nodes=nodes, services=services
+                distribution, series, base, installation, report, name=name, nodes=nodes, services=services
             )
         cloud = made.name
     elif allinone:
         described = simple.on_host(name, host, repository, services=services or CORE)
     with Applier() as applier:
         described = described or cloud_named(paths, cloud)
-        deployment = describe(paths, described, release, given=given)
+        deployment = describe(installation, described, release, given=given)
         remember(paths, deployment.site.cloud)
         done = apply_plans(deployment, dry_run=False, checks=checks, file=file, applier=applier)
     print_report(done, as_json, "changed")
@@ -253,12 +255,12 @@ def verify(
     """
     from rdo.cli.cloud_tempest import require_regex, run
     from rdo.cli.defaults import open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import OUT, print_json, progress, table
     from rdo.cloud.guests import given_guest, small_guest
     from rdo.cloud.verify import use
     from rdo.cloud.verify import verify as prove
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
     if regex is not None and not tempest:
         raise InputError("--regex chooses among tempest's tests.", hint="Add --tempest.")
@@ -280,7 +282,8 @@ def verify(
         for proof in proofs:
             print(f"# {proof.command}\n{proof.output}")
         return
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     with progress() as report:
         guest = None
         if image is not None and "glance" not in services:
@@ -288,7 +291,7 @@ def verify(
         if image is not None:
             guest = given_guest(image, paths, report, sha256=sha256, login=login, ram=ram)
         elif "glance" in services:
-            guest = small_guest(open_distribution(paths), paths, report)
+            guest = small_guest(open_distribution(installation), installation, report)
         with report.task(f"Using {deployment.name}") as task:
 
             def tell(check: Check) -> None:
@@ -353,7 +356,7 @@ def _word(check: Check) -> str:
     return "works" if check.ok else f"not tried {check.skipped}" if check.skipped else "FAILS"
 
 
-def _rehearse(paths: Paths, file: Path, release: str | None) -> str:
+def _rehearse(installation: Installation, file: Path, release: str | None) -> str:
     """Make or boot the test hosts for an operator's file, and return the name of that cloud."""
     from rdo.cli.show import progress
     from rdo.cloud.allinone import rehearse
@@ -362,9 +365,9 @@ def _rehearse(paths: Paths, file: Path, release: str | None) -> str:
 
     hosts.require_root()
     described = read_cloud(file)
-    distribution, series, base = base_of(paths, release or described.series, "debian13")
+    distribution, series, base = base_of(installation, release or described.series, "debian13")
     with progress() as report:
-        made = rehearse(described, f"{described.name}-try", distribution, series, base, paths, report)
+        made = rehearse(described, f"{described.name}-try", distribution, series, base, installation, report)
     print(f"{made.name}: {', '.join(f'{h.name} {h.address}' for h in made.hosts)}", file=sys.stderr)
     return made.name
 

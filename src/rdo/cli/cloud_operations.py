@@ -53,22 +53,23 @@ def add(
         rdo cloud add demo2 demo --on-test-host
         rdo cloud add compute2 production --host root@192.0.2.12
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
     from rdo.cloud.deployment import remember
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     described = cloud_named(paths, cloud)
     named = any(one.name == name for one in described.hosts)
     if named and (on_test_host or host):
         raise InputError(f"{described.name} has a host {name} already; without options it is put up (again).")
     if on_test_host:
-        distribution, series, base = base_of(paths, described.series, described.platform)
+        distribution, series, base = base_of(installation, described.series, described.platform)
         with progress() as report:
             described = simple.add_test_host(
-                distribution, series, base, paths, report, cloud=described, name=name
+                distribution, series, base, installation, report, cloud=described, name=name
             )
     elif host is not None:
         described = simple.with_compute(described, simple.compute_at(name, host))
@@ -78,7 +79,7 @@ def add(
             hint="Write it under `hosts` in the cloud's file, or say --host or --on-test-host.",
         )
     remember(paths, described)
-    joining = describe(paths, described, None).joining(name)
+    joining = describe(installation, described, None).joining(name)
     print_report(apply_plans(joining, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed")
 
 
@@ -102,15 +103,16 @@ def remove(
 
     Examples: rdo cloud remove demo2 demo --yes; rdo cloud remove compute7 cloud.yaml --dead --yes
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import leaving
     from rdo.cloud.deployment import remember
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     described = cloud_named(paths, cloud)
     rest = leaving.without(described, name)
-    deployment = describe(paths, described, None, all_run=not dead)
+    deployment = describe(installation, described, None, all_run=not dead)
     if not yes:
         machines = leaving.machines_on(deployment, name)
         print(f"{len(machines)} machines would move off {name}, and it would leave {described.name}.")
@@ -119,7 +121,7 @@ def remove(
     with progress() as report, report.task(f"{name} leaves {described.name}"):
         leaving.leave(deployment, name, dead=dead, report=report.message)
     remember(paths, rest)
-    told = describe(paths, rest, None).telling()
+    told = describe(installation, rest, None).telling()
     print_report(apply_plans(told, dry_run=False, checks=True), as_json, "changed")
     if (file := file_of(cloud)) is not None:
         print(f"{file} names {name} still; without it there, `up` won't bring it back.", file=sys.stderr)
@@ -182,10 +184,10 @@ def down(
 
     Examples: rdo cloud down demo; rdo cloud down demo --yes; rdo cloud down cloud.yaml --data --yes
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud.deployment import forget
     from rdo.cloud.takedown import removals, take_down
-    from rdo.common.paths import Paths
 
     deployment = deployment_of(cloud, None)
     planned = removals(deployment, data=data)
@@ -199,7 +201,7 @@ def down(
 
         take_down(deployment, data=data, report=tell)
     if data:
-        forget(Paths.from_environment(), deployment.name)
+        forget(open_installation().paths, deployment.name)
     if not as_json:
         print(f"{deployment.name} is down." + (" Its data is gone." if data else " Its data is there still."))
 
@@ -294,17 +296,17 @@ def restore(
 
     Example: rdo cloud restore /srv/backups/demo-20261127T063000Z --yes
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import backup as copies
     from rdo.cloud import restoring
-    from rdo.common.paths import Paths
 
     manifest = copies.read(folder)
     if not yes:
         print(f"# {manifest.cloud}, OpenStack {manifest.series}", *restoring.actions(manifest), sep="\n")
         print("Nothing was done. --yes does it.")
         return
-    restoring.take_home(Paths.from_environment(), folder, manifest)
+    restoring.take_home(open_installation().paths, folder, manifest)
     deployment = deployment_of(manifest.cloud, None)
     restoring.check(deployment, manifest)
     apply_plans(deployment, dry_run=False, checks=True)

@@ -23,17 +23,17 @@ def run(deployment: Deployment, *, regex: str | None, concurrency: int, as_json:
     :raises InputError: the regular expression finds no test
     """
     from rdo.cli.defaults import open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
     from rdo.cloud.guestimage import ensure_guest_image
     from rdo.cloud.tempest import run_tempest
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
+    installation = open_installation()
     with progress() as report, ExitStack() as open_tasks:
         image = None
         if "nova" in deployment.site.cloud.services:
-            image = ensure_guest_image(open_distribution(paths), paths, report)
+            image = ensure_guest_image(open_distribution(installation), installation, report)
         teller = _Teller(report, open_tasks, deployment.name)
         found = run_tempest(deployment, image, regex=regex, concurrency=concurrency, listener=teller)
     if not found.chosen:

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rdo.common.errors import InputError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
 
 _OS_RELEASE = Path("/etc/os-release")
 
 
-def open_distribution(paths: Paths | None = None) -> Distribution:
-    """Open the distribution's data of this installation, and check all of it; that takes 0.1 s.
+def open_distribution(installation: Installation) -> Distribution:
+    """Open the distribution's data of an installation, and check all of it; that takes 0.1 s.
 
-    :raises InputError: it can't be found
     :raises DataError: all mistakes in all files
     """
-    distribution = Distribution.load((paths or Paths.from_environment()).distribution)
+    distribution = Distribution.load(installation.paths.distribution)
     distribution.check()
     return distribution
 
 
-def choose_release(
-    option: str | None, distribution: Distribution | None = None, environ: Mapping[str, str] | None = None
-) -> Release:
-    """Return the release of a series: the option's, RDO_RELEASE's, or the newest maintained one.
+def choose_release(option: str | None, installation: Installation, distribution: Distribution) -> Release:
+    """Return the release of a series: the option's, the settings', or the newest maintained one.
 
     :param option: what the user said with ``--release``
     :raises UnknownNameError: there is no such series
     :raises InputError: none is said and none is maintained
     """
-    data = distribution or open_distribution()
-    series = option or (os.environ if environ is None else environ).get("RDO_RELEASE")
-    if series:
-        return data.release(series)
-    for name in reversed(data.series()):
-        release = data.release(name)
+    if series := option or installation.settings.release:
+        return distribution.release(series)
+    for name in reversed(distribution.series()):
+        release = distribution.release(name)
         if release.phase == "maintained":
             return release
     raise InputError("No release in the data is maintained.", hint="Say which one: --release SERIES.")
@@ -48,7 +42,7 @@ def choose_release(
 def choose_platform(
     option: str | None,
     release: Release,
-    distribution: Distribution | None = None,
+    distribution: Distribution,
     *,
     os_release: Path = _OS_RELEASE,
 ) -> Platform:
@@ -61,9 +55,8 @@ def choose_platform(
     :raises UnknownNameError: there is no such platform
     :raises InputError: the release is not for it
     """
-    data = distribution or open_distribution()
     name = option or _platform_of_machine(os_release, release)
-    platform = data.platform(name)
+    platform = distribution.platform(name)
     if name not in release.platforms:
         raise InputError(
             f"{release.series} is not made for {name}.", hint=f"It is for {', '.join(release.platforms)}."

@@ -11,6 +11,7 @@ from rdo.cli.output import print
 
 if TYPE_CHECKING:
     from rdo.building.preflight import Shortcoming
+    from rdo.common.installation import Installation
     from rdo.common.paths import Paths
 
 app = typer.Typer()
@@ -30,12 +31,13 @@ def doctor(
     Examples: rdo doctor; rdo doctor --online
     """
     from rdo.building.enforcement import description
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     limits = description()
-    found = {title: check() for title, check in _checks(paths, online).items()}
+    found = {title: check() for title, check in _checks(installation, online).items()}
     lacking = [one for shortcomings in found.values() for one in shortcomings]
     if as_json:
         print_json(
@@ -60,10 +62,11 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _checks(paths: Paths, online: bool) -> dict[str, Callable[[], list[Shortcoming]]]:
+def _checks(installation: Installation, online: bool) -> dict[str, Callable[[], list[Shortcoming]]]:
     from rdo.building import preflight as building
     from rdo.cloud.testhosts import preflight as hosts
 
+    paths = installation.paths
     checks: dict[str, Callable[[], list[Shortcoming]]] = {
         "Distribution's data": lambda: _data(paths),
         "Building packages": lambda: building.preflight(paths),
@@ -72,8 +75,8 @@ def _checks(paths: Paths, online: bool) -> dict[str, Callable[[], list[Shortcomi
         "Test hosts": hosts.preflight,
     }
     if online:
-        checks["Package index"] = _index
-        checks["Mirror of the base system"] = _mirror
+        checks["Package index"] = lambda: _index(installation)
+        checks["Mirror of the base system"] = lambda: _mirror(installation)
     return checks
 
 
@@ -103,19 +106,19 @@ def _sandbox(paths: Paths) -> list[Shortcoming]:
     return [] if problem is None else [Shortcoming(problem, mend)]
 
 
-def _index() -> list[Shortcoming]:
+def _index(installation: Installation) -> list[Shortcoming]:
     from rdo.building.preflight import Shortcoming
     from rdo.common.errors import RdoError
     from rdo.upstream.index import Index
 
     try:
-        Index().versions("pbr")
+        installation.part(Index.open).versions("pbr")
     except RdoError as error:
         return [Shortcoming(error.what, "Set PIP_INDEX_URL or pip's index-url to an index that answers.")]
     return []
 
 
-def _mirror() -> list[Shortcoming]:
+def _mirror(installation: Installation) -> list[Shortcoming]:
     import httpx
 
     from rdo.building.preflight import Shortcoming
@@ -123,7 +126,7 @@ def _mirror() -> list[Shortcoming]:
     from rdo.common.errors import RdoError
 
     try:
-        address = mirror()
+        address = mirror(installation.settings)
         httpx.get(f"{address.rstrip('/')}/dists/trixie/InRelease", follow_redirects=True).raise_for_status()
     except RdoError as error:
         return [Shortcoming(error.what, error.hint or "Write Debian's mirror into apt's sources.")]

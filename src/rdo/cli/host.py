@@ -59,6 +59,7 @@ def create(
         rdo host create --count 3
     """
     from rdo.cli.defaults import choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud.hostbase import ensure_base
     from rdo.cloud.testhosts import hosts, records
@@ -67,15 +68,16 @@ def create(
     hosts.require_root()
     if names and count != 1:
         raise InputError("--count goes without names.")
-    paths = _paths()
+    installation = open_installation()
+    paths = installation.paths
     wanted = names or _free_names([host.name for host in hosts.list_hosts(paths)], count)
     for name in wanted:
         records.check_name(name)
-    distribution = open_distribution(paths)
+    distribution = open_distribution(installation)
     description = distribution.platform(platform)
-    series = choose_release(release, distribution)
+    series = choose_release(release, installation, distribution)
     with progress() as report:
-        layers = ensure_base(distribution, series, description, paths, report, debs=debs or ())
+        layers = ensure_base(distribution, series, description, installation, report, debs=debs or ())
         made = hosts.create(
             paths, wanted, layers=layers, platform=platform, in_memory=in_memory, progress=report
         )
@@ -188,9 +190,9 @@ def destroy(
 
 
 def _paths() -> Paths:
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
 
-    return Paths.from_environment()
+    return open_installation().paths
 
 
 def _free_names(taken: Sequence[str], count: int) -> list[str]:

@@ -27,22 +27,22 @@ def create(
 
     Example: rdo key create --name "Example Cloud" --email packages@example.org
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
-    from rdo.common.paths import Paths
     from rdo.repository import keys
 
     with progress() as report, report.task("Making an RSA-4096 key"):
-        key = keys.create(Paths.from_environment(), name=name, email=email)
+        key = keys.create(open_installation().paths, name=name, email=email)
     _print(key, as_json)
 
 
 @app.command()
 def show(as_json: _Json = False) -> None:
     """Show the key's owner, fingerprint and place; never the secret itself."""
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
     from rdo.repository import keys
 
-    _print(keys.load(Paths.from_environment()), as_json)
+    _print(keys.load(open_installation().paths), as_json)
 
 
 @app.command()
@@ -53,11 +53,11 @@ def export(
 
     Example: rdo key export -o RPM-GPG-KEY-rdo
     """
+    from rdo.cli.installation import open_installation
     from rdo.common.files import write_atomically
-    from rdo.common.paths import Paths
     from rdo.repository import keys
 
-    key = keys.load(Paths.from_environment())
+    key = keys.load(open_installation().paths)
     if output is None:
         print(key.public, end="")
     else:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rdo.cloud.given import Given
     from rdo.cloud.plan import ApplyReport, StepResult
     from rdo.cloud.topology import Cloud
+    from rdo.common.installation import Installation
     from rdo.common.paths import Paths
     from rdo.common.progress import Progress
     from rdo.distribution.load import Distribution
@@ -43,14 +44,15 @@ def deployment_of(
     given: Mapping[str, Given] | None = None,
 ) -> Deployment:
     """Return the plans of the cloud that an operator has named; ``given`` are passwords of theirs."""
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
 
-    paths = Paths.from_environment()
-    return describe(paths, cloud_named(paths, name), release, all_run=all_run, given=given)
+    installation = open_installation()
+    paths = installation.paths
+    return describe(installation, cloud_named(paths, name), release, all_run=all_run, given=given)
 
 
 def describe(
-    paths: Paths,
+    installation: Installation,
     described: Cloud,
     release: str | None,
     *,
@@ -59,9 +61,10 @@ def describe(
     keep: bool = True,
 ) -> Deployment:
     """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
+    paths = installation.paths
     from rdo.cloud import deployment, repositorykey
 
-    _, series, platform = base_of(paths, release or described.series, described.platform)
+    _, series, platform = base_of(installation, release or described.series, described.platform)
     if (told := repositorykey.ensure(paths, described, platform.name, series.series)) is not None:
         print(told, file=sys.stderr)
     known = deployment.test_hosts_of(paths, described)
@@ -71,13 +74,13 @@ def describe(
 
 
 def base_of(
-    paths: Paths, release: str | None, platform: str | None
+    installation: Installation, release: str | None, platform: str | None
 ) -> tuple[Distribution, Release, Platform]:
     """Return the distribution, and of it a series and a platform: those named, or else the usual ones."""
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
 
-    distribution = open_distribution(paths)
-    series = choose_release(release, distribution)
+    distribution = open_distribution(installation)
+    series = choose_release(release, installation, distribution)
     return distribution, series, choose_platform(platform, series, distribution)
 
 
@@ -108,9 +111,9 @@ def look_first(deployment: Deployment, file: Path | None, report: Progress) -> N
 
     :param file: the operator's, if there is one
     """
+    from rdo.cli.installation import open_installation
     from rdo.cloud.optionschema import check_options
     from rdo.cloud.preflight import check
-    from rdo.common.paths import Paths
     from rdo.distribution.rpm_repositories import UnreachableError
 
     try:
@@ -119,7 +122,7 @@ def look_first(deployment: Deployment, file: Path | None, report: Progress) -> N
             deployment.site.cloud,
             deployment.site.repository.series,
             deployment.platform,
-            Paths.from_environment(),
+            open_installation(),
             report,
             file=file,
         )

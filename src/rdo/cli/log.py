@@ -30,12 +30,13 @@ def log(
     from rdo.building.finding import last_build, readable_log
     from rdo.building.state import State
     from rdo.building.store import open_store
+    from rdo.cli.installation import open_installation
     from rdo.common.errors import RdoError
-    from rdo.common.paths import Paths
     from rdo.common.text import visible
 
-    paths = Paths.from_environment()
-    build = last_build(State.open(paths), package)
+    installation = open_installation()
+    paths = installation.paths
+    build = last_build(State.open(installation), package)
     if reason:
         lines = [line for line in (build.reason, build.hint) if line]
         print(visible("\n".join(lines or [f"{build.package}: {build.status}"])))
@@ -43,7 +44,7 @@ def log(
     if build.status == "blocked":
         first = build.blocked_by[0] if build.blocked_by else "?"
         raise RdoError(f"{build.package} was not tried: {build.reason}.", hint=f"See: rdo log {first}")
-    file = readable_log(build, paths, open_store(paths))
+    file = readable_log(build, paths, open_store(installation))
     if file is None:
         raise RdoError(f"There is no log of {build.package}: {build.reason or build.status}", hint=build.hint)
     if path:

@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "host": "rdo.cli.host",
     "cloud": "rdo.cli.cloud",
     "doctor": "rdo.cli.doctor",
+    "settings": "rdo.cli.settings",
 }
 
 EPILOG = """

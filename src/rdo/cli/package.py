@@ -47,16 +47,23 @@ def show(
     from rdo.building.state import State
     from rdo.building.store import open_store
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    chosen = choose_release(release, distribution)
+    installation = open_installation()
+    distribution = open_distribution(installation)
+    chosen = choose_release(release, installation, distribution)
     under = choose_platform(platform, chosen, distribution)
     with progress() as shown:
         found = show_package(
-            distribution, chosen, under, name, paths, shown, State.open(paths), open_store(paths)
+            distribution,
+            chosen,
+            under,
+            name,
+            installation,
+            shown,
+            State.open(installation),
+            open_store(installation),
         )
     if as_json:
         print_json(found)

@@ -20,10 +20,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(as_json: _Json = False) -> None:
     """List the platforms."""
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
     from rdo.distribution.load import Distribution
 
-    distribution = Distribution.load(Paths.from_environment().distribution)
+    distribution = Distribution.load(open_installation().paths.distribution)
     found = [distribution.platform(name) for name in distribution.platforms()]
     if as_json:
         fields = {"name", "title", "architecture", "python", "dist", "tested", "note"}
@@ -44,10 +44,10 @@ def show(
 
     Example: rdo platform show el10 --series 2026.1
     """
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
     from rdo.distribution.load import Distribution
 
-    distribution = Distribution.load(Paths.from_environment().distribution)
+    distribution = Distribution.load(open_installation().paths.distribution)
     platform = distribution.platform(name)
     pins = None if series is None else distribution.release(series)
     environment = platform.environment
@@ -84,7 +84,8 @@ def import_(
         typer.Option(help="A platform made by dnf: folder or address of an RPM repository; again for more."),
     ] = None,
     mirror: Annotated[
-        str | None, typer.Option(help="A platform made by debootstrap: the archive, else the host's own.")
+        str | None,
+        typer.Option(help="A platform made by debootstrap: the archive, else the usual one."),
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Write nothing; print the difference.")] = False,
 ) -> None:
@@ -93,19 +94,27 @@ def import_(
     Examples: rdo platform import debian13;
     rdo platform import el10 --repository /mnt/BaseOS --repository /mnt/AppStream
     """
+    from rdo.cli.installation import open_installation
     from rdo.common.files import write_atomically
-    from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
     from rdo.distribution.models import DebootstrapRoot
     from rdo.distribution.platform_import import import_platform
     from rdo.distribution.platformfile import render_provides
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     distribution = Distribution.load(paths.distribution)
     platform = distribution.platform(name)
     if isinstance(platform.root, DebootstrapRoot) and repository:
         raise typer.BadParameter(f"{name} is made by debootstrap; it has no RPM repositories")
-    imported = import_platform(platform, paths.cache, repositories=repository or (), mirror=mirror)
+    imported = import_platform(
+        platform,
+        paths.cache,
+        repositories=repository or (),
+        mirror=mirror or installation.settings.debian_mirror,
+        el_mirror=installation.settings.el_mirror,
+        el_key=installation.settings.el_key,
+    )
     for note in imported.notes:
         print(note, file=sys.stderr)
     target = Path(distribution.path) / "platforms" / f"{name}.provides"

@@ -46,17 +46,18 @@ def projects(
     from rdo.building.catalogue import catalogue, hand_written_lines
     from rdo.building.state import State
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    release = choose_release(series, distribution)
+    installation = open_installation()
+    paths = installation.paths
+    distribution = open_distribution(installation)
+    release = choose_release(series, installation, distribution)
     if compare is not None:
         _compare(distribution, release, compare, markdown, as_json)
         return
     under = choose_platform(platform, release, distribution)
-    entries = catalogue(distribution, release, under, paths, State.open(paths))
+    entries = catalogue(distribution, release, under, paths, State.open(installation))
     if as_json:
         print_json(entries)
         return

@@ -37,17 +37,17 @@ def quickstart(
     Examples: rdo quickstart; rdo quickstart --fresh; rdo quickstart --release 2025.2 --host old
     """
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
     from rdo.cloud import quickstart as job
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    series = choose_release(release, distribution)
+    installation = open_installation()
+    distribution = open_distribution(installation)
+    series = choose_release(release, installation, distribution)
     # Also on EL: it is what test hosts can be made of.
     base = choose_platform(platform or "debian13", series, distribution)
     with progress() as report:
-        outcome = job.run(distribution, series, base, paths, report, name=host, fresh=fresh, jobs=jobs)
+        outcome = job.run(distribution, series, base, installation, report, name=host, fresh=fresh, jobs=jobs)
     counts = outcome.made.summary.counts()
     if as_json:
         print_json(

@@ -18,6 +18,7 @@ from rdo.cli.release_signatures import signatures
 from rdo.cli.release_update import update
 
 if TYPE_CHECKING:
+    from rdo.common.installation import Installation
     from rdo.distribution.listing import Listed
     from rdo.distribution.lockfile import Sources
     from rdo.distribution.models import Release
@@ -31,10 +32,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(as_json: _Json = False) -> None:
     """List the releases that there is data of."""
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
     from rdo.distribution.load import Distribution
 
-    distribution = Distribution.load(Paths.from_environment().distribution)
+    distribution = Distribution.load(open_installation().paths.distribution)
     releases = [distribution.release(series) for series in distribution.series()]
     if as_json:
         rows = [
@@ -62,11 +63,11 @@ def show(
 
     Example: rdo release show 2026.1 --platform debian13
     """
+    from rdo.cli.installation import open_installation
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
 
-    distribution = Distribution.load(Paths.from_environment().distribution)
+    distribution = Distribution.load(open_installation().paths.distribution)
     release = distribution.release(series)
     under = None if platform is None else distribution.platform(platform)
     if under is not None and under.name not in release.platforms:
@@ -171,14 +172,15 @@ def import_(
 
     Example: rdo release import 2026.1 --releases ~/releases --constraints ~/requirements --dry-run
     """
+    from rdo.cli.installation import open_installation
     from rdo.common.files import write_atomically
-    from rdo.common.paths import Paths
     from rdo.distribution.importing import import_release
     from rdo.distribution.load import Distribution
     from rdo.distribution.releasefile import render
     from rdo.distribution.series_status import read_status
 
-    distribution = Distribution.load(Paths.from_environment().distribution)
+    installation = open_installation()
+    distribution = Distribution.load(installation.paths.distribution)
     previous = distribution.release(series) if series in distribution.series() else None
     platforms = platform or list(previous.platforms if previous else distribution.platforms())
     imported = import_release(
@@ -187,7 +189,7 @@ def import_(
         constraints=constraints,
         platforms=platforms,
         pythons=sorted({distribution.platform(name).python for name in platforms}),
-        listing=IndexListing(),
+        listing=IndexListing(installation),
         components=_components(rdo_packages),
         also=distribution.coverage().dists,
         previous=previous,
@@ -241,25 +243,26 @@ def lock(
     """
     from packaging.utils import canonicalize_name
 
+    from rdo.cli.installation import open_installation
     from rdo.common.errors import UnknownNameError
     from rdo.common.files import locked
-    from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
     from rdo.distribution.lockfile import load_lock, refresh, save_lock, wanted
 
-    distribution = Distribution.load(Paths.from_environment().distribution)
+    installation = open_installation()
+    distribution = Distribution.load(installation.paths.distribution)
     release = distribution.release(series)
     dists: list[str] | None = [canonicalize_name(name) for name in names] if names else None
     for dist in dists or ():
         if dist not in release.pins:
             raise UnknownNameError("pinned name", dist, release.pins)
     target = distribution.path / "releases" / f"{series}.lock"
-    with locked(Paths.from_environment().cache / f"lock-{series}"):
+    with locked(installation.paths.cache / f"lock-{series}"):
         known = load_lock(target)
         result = refresh(
             wanted(release, dists),
             known,
-            IndexListing(),
+            IndexListing(installation),
             again=again,
             jobs=jobs,
             each=_now_and_then(lambda s: save_lock(target, s)),
@@ -295,10 +298,10 @@ def _now_and_then(save: Callable[[Sources], None], seconds: float = 5.0) -> Call
 class IndexListing:
     """The Python index as the distribution room's listing."""
 
-    def __init__(self) -> None:
+    def __init__(self, installation: Installation) -> None:
         from rdo.upstream.index import Index
 
-        self._index = Index()
+        self._index = installation.part(Index.open)
 
     def files(self, dist: str) -> list[Listed]:
         """Return the files of a canonical index name; none where the index has no such name."""

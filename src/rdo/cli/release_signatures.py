@@ -32,20 +32,21 @@ def signatures(
 
     Example: rdo release signatures 2026.1 keystone --site https://tarballs.opendev.org --key gazpacho.asc
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
     from rdo.common.errors import RdoError, UnknownNameError
-    from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
     from rdo.upstream.index import Index
     from rdo.upstream.source_cache import SourceCache
     from rdo.upstream.tarball import TarballSource
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     release = Distribution.load(paths.distribution).release(series)
     for name in projects or ():
         if name not in release.projects:
             raise UnknownNameError("project", name, release.projects)
-    cache, index = SourceCache(paths.sources), Index()
+    cache, index = SourceCache(paths.sources), installation.part(Index.open)
     signers = tuple(path.read_bytes() for path in key)
     rows = []
     for project in _chosen(release, projects):

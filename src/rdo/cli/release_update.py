@@ -40,16 +40,17 @@ def update(
 
     Example: rdo release update 2026.1 --releases ~/releases --constraints ~/requirements
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.release import IndexListing
     from rdo.common.files import locked
-    from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
     from rdo.distribution.lockfile import load_lock
     from rdo.distribution.updating import lock_updates, updated_release, updates_between
 
-    paths = Paths.from_environment()
+    installation = open_installation()
+    paths = installation.paths
     distribution = Distribution.load(paths.distribution)
-    before, listing = distribution.release(series), IndexListing()
+    before, listing = distribution.release(series), IndexListing(installation)
     pythons = sorted({distribution.platform(name).python for name in before.platforms})
     after = updated_release(
         before,

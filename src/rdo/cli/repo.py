@@ -11,7 +11,7 @@ import typer
 from rdo.cli.output import print
 
 if TYPE_CHECKING:
-    from rdo.common.paths import Paths
+    from rdo.common.installation import Installation
     from rdo.distribution.models import Platform, Release
     from rdo.repository.publish import Published
     from rdo.repository.removal import Removal
@@ -45,22 +45,23 @@ def publish(
     """
     from rdo.building.state import State
     from rdo.building.store import open_store
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
-    from rdo.common.paths import Paths
     from rdo.repository import keys
     from rdo.repository.publication import publish_last_run
 
-    paths = Paths.from_environment()
-    chosen, base = _choose(paths, release, platform)
+    installation = open_installation()
+    paths = installation.paths
+    chosen, base = _choose(installation, release, platform)
     key = keys.load(paths)
     with progress() as report:
         published = publish_last_run(
-            State.open(paths).last_run(base.name, chosen.series),
+            State.open(installation).last_run(base.name, chosen.series),
             release=chosen,
             platform=base,
-            store=open_store(paths),
+            store=open_store(installation),
             key=key,
-            paths=paths,
+            installation=installation,
             address=address,
             progress=report,
         )
@@ -83,24 +84,25 @@ def remove(
     """
     from rdo.building.store import open_store
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
-    from rdo.common.paths import Paths
     from rdo.repository import keys
     from rdo.repository.removal import plan_removal
     from rdo.repository.removal import remove as remove_from_repository
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    chosen = choose_release(release, distribution)
+    installation = open_installation()
+    paths = installation.paths
+    distribution = open_distribution(installation)
+    chosen = choose_release(release, installation, distribution)
     base = choose_platform(platform, chosen, distribution)
     published = None
     with progress() as report:
         if dry_run:
-            removal = plan_removal(distribution, chosen, base, projects, paths, report)
+            removal = plan_removal(distribution, chosen, base, projects, installation, report)
         else:
-            store, key = open_store(paths), keys.load(paths)
+            store, key = open_store(installation), keys.load(paths)
             removal, published = remove_from_repository(
-                distribution, chosen, base, projects, paths, store, key, report
+                distribution, chosen, base, projects, installation, store, key, report
             )
     if as_json:
         snapshot = None if published is None else _fields(published)
@@ -115,21 +117,22 @@ def check(release: _Series = None, platform: _PlatformName = None, as_json: _Jso
 
     Examples: rdo repo check; rdo repo check --release 2026.1 --platform debian13 --json
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
-    from rdo.common.paths import Paths
     from rdo.repository import keys, metadata
     from rdo.repository.closure import platform_checker
     from rdo.repository.publish import published_rpms, show, verify_files
 
-    paths = Paths.from_environment()
-    chosen, base = _choose(paths, release, platform)
+    installation = open_installation()
+    paths = installation.paths
+    chosen, base = _choose(installation, release, platform)
     published = show(paths, base.name, chosen.series)
     damaged = verify_files(published.path, keys.load(paths))
     findings = []
     if not damaged:
         files = published_rpms(published.path)
         described = [metadata.describe(file, paths.metadata) for file in files]
-        findings = sorted(platform_checker(base, paths)(described, files))
+        findings = sorted(platform_checker(base, installation)(described, files))
     if as_json:
         print_json(
             {
@@ -168,20 +171,21 @@ def lint(
     Examples: rdo repo lint --release 2026.1; rdo repo lint --warnings
     """
     from rdo.building.session import default_jobs
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
-    from rdo.common.paths import Paths
     from rdo.repository.lint import lint as run
     from rdo.repository.publish import published_rpms
     from rdo.repository.publish import show as find
     from rdo.repository.snapshot_writer import KEY_FILE
 
-    paths = Paths.from_environment()
-    chosen, base = _choose(paths, release, platform)
+    installation = open_installation()
+    paths = installation.paths
+    chosen, base = _choose(installation, release, platform)
     snapshot = find(paths, base.name, chosen.series).path
     rpms = published_rpms(snapshot)
     with progress() as report:
         key = snapshot / KEY_FILE
-        found = run(rpms, base, paths, report, key=key, jobs=jobs or default_jobs())
+        found = run(rpms, base, installation, report, key=key, jobs=jobs or default_jobs())
     errors = [remark for remark in found if remark.level == "E"]
     shown = found if warnings else errors
     if as_json:
@@ -230,18 +234,21 @@ def try_(
         rdo repo try --each 'openstack-nova*'
         rdo repo try --each '*'
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
     from rdo.cloud.testhosts import hosts
     from rdo.cloud.trial import try_repository
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
-    chosen, base = _choose(paths, release, platform)
+    installation = open_installation()
+    paths = installation.paths
+    chosen, base = _choose(installation, release, platform)
     if each:
-        _try_each(paths, chosen, base, each, jobs, as_json)
+        _try_each(installation, chosen, base, each, jobs, as_json)
         return
     with progress() as report:
-        found = try_repository(chosen.series, base, paths, report, name=host, upgrade_from=upgrade_from)
+        found = try_repository(
+            chosen.series, base, installation, report, name=host, upgrade_from=upgrade_from
+        )
     if as_json:
         print_json(found)
     else:
@@ -256,7 +263,12 @@ def try_(
 
 
 def _try_each(
-    paths: Paths, release: Release, platform: Platform, patterns: list[str], jobs: int | None, as_json: bool
+    installation: Installation,
+    release: Release,
+    platform: Platform,
+    patterns: list[str],
+    jobs: int | None,
+    as_json: bool,
 ) -> None:
     from rdo.building.session import default_jobs
     from rdo.cli.show import print_json, progress
@@ -264,7 +276,7 @@ def _try_each(
 
     with progress() as report:
         found = try_each(
-            release.series, platform, paths, report, patterns=patterns, jobs=jobs or default_jobs()
+            release.series, platform, installation, report, patterns=patterns, jobs=jobs or default_jobs()
         )
     if as_json:
         print_json(found)
@@ -288,10 +300,10 @@ def serve(
     """
     import sys
 
-    from rdo.common.paths import Paths
+    from rdo.cli.installation import open_installation
     from rdo.repository.serve import serve as serve_forever
 
-    root = Paths.from_environment().repositories
+    root = open_installation().paths.repositories
     root.mkdir(parents=True, exist_ok=True)
     print(f"Serving {root} at {address}:{port}", file=sys.stderr)
     serve_forever(root, address, port)
@@ -300,12 +312,12 @@ def serve(
 @app.command("list")
 def list_(as_json: _Json = False) -> None:
     """List the published repositories."""
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
-    from rdo.common.paths import Paths
     from rdo.repository.snapshots import current, snapshots
 
     rows: list[dict[str, Any]] = []
-    for folder in sorted(Paths.from_environment().repositories.glob("*")):
+    for folder in sorted(open_installation().paths.repositories.glob("*")):
         live = current(folder)
         if live is not None:
             rows.append(
@@ -326,13 +338,14 @@ def show(
 
     Example: rdo repo show --release 2026.1 --json
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json
-    from rdo.common.paths import Paths
     from rdo.repository.publish import published_rpms
     from rdo.repository.publish import show as find
 
-    paths = Paths.from_environment()
-    chosen, base = _choose(paths, release, platform)
+    installation = open_installation()
+    paths = installation.paths
+    chosen, base = _choose(installation, release, platform)
     published = find(paths, base.name, chosen.series, address)
     names = [rpm.filename for rpm in published_rpms(published.path)]
     if as_json:
@@ -352,11 +365,13 @@ def _show_removal(removal: Removal, *, done: bool) -> None:
         print(f"Other projects need these, so their packages stay: {', '.join(removal.needed)}")
 
 
-def _choose(paths: Any, release: str | None, platform: str | None) -> tuple[Release, Platform]:
+def _choose(
+    installation: Installation, release: str | None, platform: str | None
+) -> tuple[Release, Platform]:
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
 
-    distribution = open_distribution(paths)
-    chosen = choose_release(release, distribution)
+    distribution = open_distribution(installation)
+    chosen = choose_release(release, installation, distribution)
     return chosen, choose_platform(platform, chosen, distribution)
 
 

@@ -41,18 +41,18 @@ def resolve(
     · rdo resolve --all --release 2025.2
     """
     from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
-    from rdo.common.paths import Paths
     from rdo.packaging.asked_names import index_name
     from rdo.packaging.closure import resolve_closure
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    chosen = choose_release(release, distribution)
+    installation = open_installation()
+    distribution = open_distribution(installation)
+    chosen = choose_release(release, installation, distribution)
     under = choose_platform(platform, chosen, distribution)
     asked = choose_projects(names, everything, chosen)
     with progress() as shown:
-        resolution = resolve_closure(distribution, chosen, under, asked, paths, shown)
+        resolution = resolve_closure(distribution, chosen, under, asked, installation, shown)
     if why is not None:
         _show_why(resolution, index_name(why, chosen, under), as_json)
     elif as_json:

@@ -10,6 +10,7 @@ import typer
 from rdo.cli.output import print
 
 if TYPE_CHECKING:
+    from rdo.common.installation import Installation
     from rdo.common.paths import Paths
     from rdo.distribution.load import Distribution
     from rdo.distribution.models import Platform, Release
@@ -41,20 +42,21 @@ def sbom(
     Examples: rdo sbom keystone; rdo sbom --repository --output sbom.cdx.json
     """
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.common.errors import InputError
     from rdo.common.files import write_atomically
-    from rdo.common.paths import Paths
 
     if repository == (package is not None):
         raise InputError("Name one package, or say --repository.", hint="For example: rdo sbom keystone")
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    series = choose_release(release, distribution)
+    installation = open_installation()
+    paths = installation.paths
+    distribution = open_distribution(installation)
+    series = choose_release(release, installation, distribution)
     base = choose_platform(platform, series, distribution)
     if package is None:
         text = _of_repository(paths, series, base)
     else:
-        text = _of_build(package, paths, distribution, series, base)
+        text = _of_build(package, installation, distribution, series, base)
     if output is None:
         print(text, end="")
     else:
@@ -77,7 +79,7 @@ def _of_repository(paths: Paths, series: Release, platform: Platform) -> str:
 
 
 def _of_build(
-    package: str, paths: Paths, distribution: Distribution, series: Release, platform: Platform
+    package: str, installation: Installation, distribution: Distribution, series: Release, platform: Platform
 ) -> str:
     from rdo.building.rpmbuild import RootBuilder
     from rdo.building.state import State
@@ -88,19 +90,23 @@ def _of_build(
     from rdo.repository.metadata import RpmFile, describe
     from rdo.repository.sbom import build_sbom
 
-    run = State.open(paths).last_run(platform.name, series.series)
+    run = State.open(installation).last_run(platform.name, series.series)
     if run is None:
         what = f"Nothing of {series.series} was built for {platform.name} yet."
         raise InputError(what, hint="Run rdo build.")
     with progress() as report:
-        builder, store = RootBuilder.make(platform, paths, report), open_store(paths)
-        found = of_names([package], run.asked, distribution, series, platform, builder, store, paths, report)
+        builder, store = RootBuilder.make(platform, installation, report), open_store(installation)
+        found = of_names(
+            [package], run.asked, distribution, series, platform, builder, store, installation, report
+        )
     (known,) = found.known.values()
     plan = builder.planner.plan(
         known.request.build_requires, builder.infos(known.artifacts, store), what=known.request.package
     )
     rpms = [
-        describe(RpmFile(store.path(one.sha256), one.filename, one.sha256, one.size), paths.metadata)
+        describe(
+            RpmFile(store.path(one.sha256), one.filename, one.sha256, one.size), installation.paths.metadata
+        )
         for one in known.result.artifacts
     ]
     sources = {source.sha256 for source in known.request.sources}

@@ -45,28 +45,29 @@ def spec(
     · rdo spec oslo.config --platform el10 --output /tmp/oslo
     """
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
     from rdo.packaging.asked_names import index_name
     from rdo.packaging.closure import resolve_closure
     from rdo.packaging.preparing import generate_specs
     from rdo.packaging.spec_store import SpecStore, difference, write_sources
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    chosen = choose_release(release, distribution)
+    installation = open_installation()
+    paths = installation.paths
+    distribution = open_distribution(installation)
+    chosen = choose_release(release, installation, distribution)
     under = choose_platform(platform, chosen, distribution)
     dist = index_name(name, chosen, under)
     with progress() as shown:
-        resolution = resolve_closure(distribution, chosen, under, [name], paths, shown)
+        resolution = resolve_closure(distribution, chosen, under, [name], installation, shown)
         node = resolution.nodes[dist]
         if node.origin == "platform":
             raise InputError(
                 f"{under.name} provides {dist} {node.version} itself, as {node.package}.",
                 hint="What the platform provides has no spec of ours.",
             )
-        made = generate_specs(distribution, chosen, under, resolution, paths, shown, only=[dist])[dist]
+        made = generate_specs(distribution, chosen, under, resolution, installation, shown, only=[dist])[dist]
     store = SpecStore.of(paths.specs, under.name, chosen.series)
     last = store.last(made.package)
     if diff:

@@ -36,19 +36,20 @@ def upgrade_path(
     """
     from rdo.building.planner import RootPlanner
     from rdo.cli.defaults import choose_platform, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
-    from rdo.common.paths import Paths
     from rdo.repository.closure import published_infos
     from rdo.repository.publish import show
     from rdo.repository.upgrade import upgrade_path as work_out
 
-    paths = Paths.from_environment()
-    distribution = open_distribution(paths)
-    base = choose_platform(platform, choose_release(new, distribution), distribution)
-    choose_platform(base.name, choose_release(old, distribution), distribution)
+    installation = open_installation()
+    paths = installation.paths
+    distribution = open_distribution(installation)
+    base = choose_platform(platform, choose_release(new, installation, distribution), distribution)
+    choose_platform(base.name, choose_release(old, installation, distribution), distribution)
     before, after = (published_infos(show(paths, base.name, s).path, paths) for s in (old, new))
     with progress() as report:
-        records = RootPlanner(base, paths, report).records
+        records = RootPlanner(base, installation, report).records
     found = work_out(before, after, records, architecture=base.architecture)
     if as_json:
         print_json(

@@ -59,27 +59,28 @@ def verify(
     from rdo.building.verification_scope import everything as all_of_it
     from rdo.building.verification_scope import of_names
     from rdo.cli.defaults import choose_platform, choose_projects, choose_release, open_distribution
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
     from rdo.common.errors import InputError
-    from rdo.common.paths import Paths
 
-    paths = Paths.from_environment()
-    data = open_distribution(paths)
-    series = choose_release(release, data)
+    installation = open_installation()
+    paths = installation.paths
+    data = open_distribution(installation)
+    series = choose_release(release, installation, data)
     base = choose_platform(platform, series, data)
     names = choose_projects(packages, everything, series)
-    state = State.open(paths)
+    state = State.open(installation)
     last, seconds = state.last_run(base.name, series.series), state.durations()
     state.close()
     if last is None:
         what = f"Nothing of {series.series} was built for {base.name} yet."
         raise InputError(what, hint="Run rdo build.")
     with progress() as report, run_session(paths, base.name, series.series, report):
-        builder, store = RootBuilder.make(base, paths, report), open_store(paths)
+        builder, store = RootBuilder.make(base, installation, report), open_store(installation)
         if everything:
-            subjects = all_of_it(data, series, base, builder, store, paths, report)
+            subjects = all_of_it(data, series, base, builder, store, installation, report)
         else:
-            subjects = of_names(names, last.asked, data, series, base, builder, store, paths, report)
+            subjects = of_names(names, last.asked, data, series, base, builder, store, installation, report)
         found = VerificationRun(
             builder,
             store,

@@ -13,6 +13,7 @@ from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import CORE, FURTHER, LOCAL, NEEDS, SERVICES, Cloud, Host, Role, Service, reasons
 from rdo.common.errors import InputError, UnknownNameError
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -162,7 +163,7 @@ def add_test_host(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     cloud: Cloud,
@@ -172,12 +173,13 @@ def add_test_host(
 
     :raises InputError: not root, the cloud's other hosts are no test hosts, or the name is taken
     """
+    paths = installation.paths
     known = {host.name for host in hosts.list_hosts(paths)}
     if foreign := [host.name for host in cloud.hosts if host.name not in known]:
         raise InputError(f"{', '.join(foreign)}: no test host, and can't be reached from one.")
     if name in known or name in {host.name for host in cloud.hosts}:
         raise InputError(f"There is a host called {name} already.", hint="rdo host list")
-    layers = ensure_cloud_base(distribution, release, platform, paths, progress, cloud)
+    layers = ensure_cloud_base(distribution, release, platform, installation, progress, cloud)
     hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)
     (made,) = hosts.start(paths, [name], progress=progress)
     return with_compute(
@@ -196,7 +198,7 @@ def make_test_hosts(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     name: str,
@@ -211,6 +213,7 @@ def make_test_hosts(
     :raises InputError: not root, or hosts of this platform can't be made; or the cloud that is there lacks a
         service
     """
+    paths = installation.paths
     if (kept := _kept(paths, name)) is not None:
         _require_made_for(kept, services)
         hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
@@ -223,7 +226,7 @@ def make_test_hosts(
         services=services or CORE,
         hosts=(Host(name=names[0], address=ip_address("192.0.2.10")),),
     )
-    made = _ensure(names, alike, distribution, release, platform, paths, progress)
+    made = _ensure(names, alike, distribution, release, platform, installation, progress)
     cloud = on_test_hosts(name, made, release.series, services=services or CORE)
     _let_out(paths, cloud)
     remember(paths, cloud)
@@ -236,7 +239,7 @@ def rehearse(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
 ) -> Cloud:
     """Return a cloud on test hosts that is otherwise as an operator's file says; what is missing is made.
@@ -245,10 +248,11 @@ def rehearse(
     :param name: of the rehearsal, so that nothing that is kept of the real one is mixed up with it
     :raises InputError: not root, hosts of this platform can't be made, or those that are there lack something
     """
+    paths = installation.paths
     if (kept := _kept(paths, name)) is not None:
         _require_made_for(kept, like.services)
     names = [f"{name}-{host.name}" for host in like.hosts]
-    made = _ensure(names, like, distribution, release, platform, paths, progress)
+    made = _ensure(names, like, distribution, release, platform, installation, progress)
     cloud = rehearsal(like, name, made, release.series)
     _let_out(paths, cloud)
     remember(paths, cloud)
@@ -282,13 +286,14 @@ def _ensure(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
 ) -> list[TestHost]:
     """Make those test hosts that are not there yet, from a base for such a cloud, and boot all of them."""
+    paths = installation.paths
     known = {host.name for host in hosts.list_hosts(paths)}
     if missing := [one for one in names if one not in known]:
-        layers = ensure_cloud_base(distribution, release, platform, paths, progress, alike)
+        layers = ensure_cloud_base(distribution, release, platform, installation, progress, alike)
         hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
     return list(hosts.start(paths, names, progress=progress))
 

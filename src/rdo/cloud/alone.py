@@ -26,6 +26,7 @@ from rdo.cloud.testhosts import image
 from rdo.cloud.trial import together
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import sha256_bytes, write_atomically
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
@@ -107,7 +108,7 @@ class _Bench:
 def try_each(
     series: str,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     patterns: Sequence[str] = (),
@@ -120,14 +121,15 @@ def try_each(
     :raises InputError: nothing is published, no package has such a name, or not root
     :raises RdoError: a root could not be made
     """
+    paths = installation.paths
     image.require_hosts(platform)
     snapshot = show(paths, platform.name, series).path
     infos = [info for info in published_infos(snapshot, paths) if info.name != NAME]
     wanted = sorted((info for info in infos if _matches(info.name, patterns)), key=lambda info: info.name)
     if not wanted:
         raise InputError(f"No package of {series} is called {' or '.join(patterns)}.")
-    planner = RootPlanner(platform, paths, progress)
-    layers = image.ensure_host_base(platform, paths, _debs(planner, infos), progress)
+    planner = RootPlanner(platform, installation, progress)
+    layers = image.ensure_host_base(platform, installation, _debs(planner, infos), progress)
     with temporary(paths.layers / "hosts") as work:
         bench = _Bench(
             planner=planner,

@@ -18,7 +18,7 @@ from rdo.building.roots import ensure_build_root, ensure_grown, temporary
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError
 from rdo.common.files import locked, sha256_bytes
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress, SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform
@@ -45,7 +45,9 @@ _MODULES = """
 """
 
 
-def ensure_guest_image(distribution: Distribution, paths: Paths, progress: Progress | None = None) -> Path:
+def ensure_guest_image(
+    distribution: Distribution, installation: Installation, progress: Progress | None = None
+) -> Path:
     """Return the image's qcow2 file; it is made where it is not there yet.
 
     :raises RdoError: it can't be made; the message has the last lines of what failed
@@ -55,7 +57,7 @@ def ensure_guest_image(distribution: Distribution, paths: Paths, progress: Progr
     scripts = {
         name: (files("rdo.cloud") / "files" / name).read_bytes() for name in ("guest-init", "guest-image")
     }
-    pool = DebPool(ensure_build_root(platform, paths, report), paths)
+    pool = DebPool(ensure_build_root(platform, installation, report), installation)
     meta = pool.get(_KERNEL)
     if meta is None:
         raise RdoError(f"{platform.name} has no package {_KERNEL}.")
@@ -71,7 +73,7 @@ def ensure_guest_image(distribution: Distribution, paths: Paths, progress: Progr
     if kernel is None:
         raise RdoError(f"{_KERNEL} of {platform.name} needs no kernel.")
     inputs = [FORMAT, kernel.sha256, _MODULES.split(), {n: sha256_bytes(t) for n, t in scripts.items()}]
-    folder = paths.cache / "images" / sha256_bytes(json.dumps(inputs).encode())
+    folder = installation.paths.cache / "images" / sha256_bytes(json.dumps(inputs).encode())
     image = folder / "guest.qcow2"
     if image.exists():
         return image
@@ -80,21 +82,26 @@ def ensure_guest_image(distribution: Distribution, paths: Paths, progress: Progr
         if not image.exists():
             with report.task("Image for guests"):
                 pool.fetch([kernel], report)
-                _make(platform, paths, report, pool.layer(kernel).path, scripts, folder)
+                _make(platform, installation, report, pool.layer(kernel).path, scripts, folder)
     return image
 
 
 def _make(
-    platform: Platform, paths: Paths, report: Progress, kernel: Path, scripts: dict[str, bytes], target: Path
+    platform: Platform,
+    installation: Installation,
+    report: Progress,
+    kernel: Path,
+    scripts: dict[str, bytes],
+    target: Path,
 ) -> None:
-    base = ensure_build_root(platform, paths, report)
-    root = ensure_grown(base, _TOOLS, paths, report, title="Tools for disk images")
+    base = ensure_build_root(platform, installation, report)
+    root = ensure_grown(base, _TOOLS, installation, report, title="Tools for disk images")
     with temporary(target.parent) as folder:
         for name, text in scripts.items():
             (folder / name).write_bytes(text)
         out = folder / "made"
         out.mkdir()
-        result = root.sandbox(paths).run(
+        result = root.sandbox(installation.paths).run(
             ["/bin/sh", "-eu", "/run/in-script", *_MODULES.split()],
             # the files of an initramfs are root's
             user="root",

@@ -18,6 +18,7 @@ import httpx
 from rdo.cloud.guestimage import ensure_guest_image
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import sha256_file
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -48,9 +49,9 @@ class Guest:
     patience: int = 180
 
 
-def small_guest(distribution: Distribution, paths: Paths, progress: Progress) -> Guest:
+def small_guest(distribution: Distribution, installation: Installation, progress: Progress) -> Guest:
     """Return the small guest of ours, made where it is not there yet."""
-    return Guest(ensure_guest_image(distribution, paths, progress))
+    return Guest(ensure_guest_image(distribution, installation, progress))
 
 
 def given_guest(

@@ -20,6 +20,7 @@ from rdo.cloud.roles import plans
 from rdo.cloud.testhosts import image
 from rdo.cloud.topology import Cloud, Repository, Site
 from rdo.common.errors import InputError, RdoError
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -48,7 +49,7 @@ def ensure_base(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     debs: Sequence[str] = (),
@@ -59,17 +60,21 @@ def ensure_base(
     :raises InputError: hosts of this platform can't be made, or not root
     """
     wanted = set(debs)
-    if names := shipped_names(folder_of(paths, platform.name, release.series), release, platform):
+    if names := shipped_names(
+        folder_of(installation.paths, platform.name, release.series), release, platform
+    ):
         asked = dict.fromkeys((*names, *DRIVERS))
-        wanted |= set(debs_for(resolve_closure(distribution, release, platform, [*asked], paths, progress)))
-    return image.ensure_host_base(platform, paths, sorted(wanted), progress)
+        wanted |= set(
+            debs_for(resolve_closure(distribution, release, platform, [*asked], installation, progress))
+        )
+    return image.ensure_host_base(platform, installation, sorted(wanted), progress)
 
 
 def ensure_cloud_base(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     cloud: Cloud,
 ) -> list[Path]:
@@ -78,17 +83,23 @@ def ensure_cloud_base(
     :raises InputError: hosts of this platform can't be made, or not root
     :raises UnsatisfiedError: the packages can't be installed together
     """
+    paths = installation.paths
     image.require_hosts(platform)
     # what tries a cloud runs on its controller as well, and test hosts get nothing of the platform later on
     names = [*_packages_of(cloud), TEMPEST]
-    planner = RootPlanner(platform, paths, progress)
+    planner = RootPlanner(platform, installation, progress)
     with progress.task("Packages of the cloud"):
         try:
             infos = _published(release, platform, paths)
             plan = planner.plan(names, infos, what=f"the cloud {cloud.name}")
         except (UnsatisfiedError, InputError):
             made = make_repository(
-                distribution, release, platform, [*asked_for(cloud.services), "tempest"], paths, progress
+                distribution,
+                release,
+                platform,
+                [*asked_for(cloud.services), "tempest"],
+                installation,
+                progress,
             )
             if made.published is None:
                 failed = "; ".join(f"{r.package}: {r.reason or 'failed'}" for r in made.summary.of("failed"))
@@ -97,7 +108,7 @@ def ensure_cloud_base(
                 ) from None
             infos = _published(release, platform, paths)
             plan = planner.plan(names, infos, what=f"the cloud {cloud.name}")
-    return image.ensure_host_base(platform, paths, sorted({deb.name for deb in plan.debs}), progress)
+    return image.ensure_host_base(platform, installation, sorted({deb.name for deb in plan.debs}), progress)
 
 
 def _published(release: Release, platform: Platform, paths: Paths) -> list[RpmInfo]:

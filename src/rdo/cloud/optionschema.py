@@ -28,6 +28,7 @@ from rdo.cloud.plan import Config, Plan
 from rdo.cloud.topology import Cloud
 from rdo.common.errors import DataError, Problem, RdoError
 from rdo.common.files import write_atomically
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.common.trees import read_within
@@ -108,7 +109,7 @@ def check_options(
     cloud: Cloud,
     series: str,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     file: Path | None = None,
@@ -121,12 +122,12 @@ def check_options(
     """
     wanted = {s.project for plan in plans for s in plan.steps if isinstance(s, Config) and s.project}
     if cloud.repository is None:
-        holders = _published(series, platform, paths)
+        holders = _published(series, platform, installation.paths)
     else:
         with progress.task("Option schemas"):
-            key = repositorykey.kept(paths, cloud).read_bytes()
+            key = repositorykey.kept(installation.paths, cloud).read_bytes()
             holders = _elsewhere(f"{cloud.repository}/{platform.name}-{series}/current", key)
-    schemas = read_schemas(sorted(wanted), holders, platform, paths, progress)
+    schemas = read_schemas(sorted(wanted), holders, platform, installation, progress)
     source = read_yaml(file) if file is not None else None
     problems = []
 
@@ -309,7 +310,11 @@ def _elsewhere(place: str, key: bytes) -> list[Holder]:
 
 
 def read_schemas(
-    projects: Sequence[str], holders: Sequence[Holder], platform: Platform, paths: Paths, progress: Progress
+    projects: Sequence[str],
+    holders: Sequence[Holder],
+    platform: Platform,
+    installation: Installation,
+    progress: Progress,
 ) -> dict[str, Schema]:
     """Return the schemas of projects out of packages; projects without one are left out.
 
@@ -322,7 +327,7 @@ def read_schemas(
             files = [file for file in holder.files if file.startswith(f"/usr/share/{project}/")]
             if not files:
                 continue
-            for section, options in _of_package(holder, files, platform, paths, progress).items():
+            for section, options in _of_package(holder, files, platform, installation, progress).items():
                 merged.setdefault(section, {}).update(options)
         if merged:
             found[project] = merged
@@ -330,15 +335,15 @@ def read_schemas(
 
 
 def _of_package(
-    holder: Holder, files: Sequence[str], platform: Platform, paths: Paths, progress: Progress
+    holder: Holder, files: Sequence[str], platform: Platform, installation: Installation, progress: Progress
 ) -> Schema:
-    kept = paths.metadata / f"option-schemas-{_FORMAT}" / f"{holder.sha256}.json"
+    kept = installation.paths.metadata / f"option-schemas-{_FORMAT}" / f"{holder.sha256}.json"
     with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
         rows = json.loads(kept.read_text())
         return {
             section: {n: Option(**row) for n, row in options.items()} for section, options in rows.items()
         }
-    layers = RpmLayers(ensure_tools(platform, paths, progress), paths)
+    layers = RpmLayers(ensure_tools(platform, installation, progress), installation.paths)
     with TemporaryDirectory(prefix="rdo-schemas-") as folder:
         rpm = holder.bring(Path(folder))
         info = read_rpm(rpm, sha256=holder.sha256)

@@ -20,6 +20,7 @@ from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.topology import Cloud, Host, Service
 from rdo.cloud.verify import Proof, verify
 from rdo.common.errors import RdoError
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
@@ -53,7 +54,7 @@ def run(
     distribution: Distribution,
     release: Release,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     name: str = HOST,
@@ -69,6 +70,7 @@ def run(
     :raises UnbuiltError: packages failed; the message says which and why
     :raises RdoError: as the rooms do
     """
+    paths = installation.paths
     image.require_hosts(platform)
     hosts.require_root()
     clock = _Clock()
@@ -76,11 +78,11 @@ def run(
         hosts.destroy(paths, [name])
     with clock.stage("packages"):
         asked = asked_for(_SERVICES)
-        made = make_repository(distribution, release, platform, asked, paths, progress, jobs=jobs)
+        made = make_repository(distribution, release, platform, asked, installation, progress, jobs=jobs)
         if not made.summary.ok or made.published is None:
             raise UnbuiltError(_why(made))
     with clock.stage("host"):
-        host = _host(paths, platform, made.prepared.resolution, name, progress)
+        host = _host(installation, platform, made.prepared.resolution, name, progress)
         repository = serve_repository(paths, paths.repositories)
     with clock.stage("keystone"):
         report = _put_up(paths, release, platform, host, progress)
@@ -92,14 +94,15 @@ def run(
 
 
 def _host(
-    paths: Paths, platform: Platform, resolution: Resolution, name: str, progress: Progress
+    installation: Installation, platform: Platform, resolution: Resolution, name: str, progress: Progress
 ) -> TestHost:
+    paths = installation.paths
     known = {host.name: host for host in hosts.list_hosts(paths)}
     if name in known:
         if known[name].state == "running":
             return known[name]
         return hosts.start(paths, [name], progress=progress)[0]
-    layers = image.ensure_host_base(platform, paths, debs_for(resolution), progress)
+    layers = image.ensure_host_base(platform, installation, debs_for(resolution), progress)
     return hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)[0]
 
 

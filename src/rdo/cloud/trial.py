@@ -24,6 +24,7 @@ from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.testhosts.ssh import run_ssh
 from rdo.cloud.topology import Repository
 from rdo.common.errors import RdoError
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
@@ -78,7 +79,7 @@ class _Published:
 def try_repository(
     series: str,
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     name: str,
@@ -94,15 +95,17 @@ def try_repository(
     """
     hosts.require_root()
     image.require_hosts(platform)
-    told = [_published(paths, platform, each) for each in (upgrade_from, series) if each is not None]
-    host = _fresh_host(paths, platform, told, name, progress)
-    trial = _Trial(paths, platform, host, progress)
+    told = [
+        _published(installation.paths, platform, each) for each in (upgrade_from, series) if each is not None
+    ]
+    host = _fresh_host(installation, platform, told, name, progress)
+    trial = _Trial(installation.paths, platform, host, progress)
     first, last = told[0], told[-1]
     trial.enable(first.series)
     trial.check(f"install {len(first.names)} packages of {first.series}", lambda: trial.install(first))
     if first is not last and trial.ok:
         trial.enable(last.series)
-        left = _left(first, last, platform, paths)
+        left = _left(first, last, platform, installation)
         trial.check(f"upgrade to {last.series}", lambda: trial.upgrade(first, last, left))
         # what stays of the old series may be in the way of some of the new one
         last = _Published(last.series, tuple(together([*last.everything, *left])))
@@ -134,24 +137,29 @@ def together(infos: Sequence[RpmInfo]) -> list[RpmInfo]:
     return left
 
 
-def _left(old: _Published, new: _Published, platform: Platform, paths: Paths) -> list[RpmInfo]:
+def _left(old: _Published, new: _Published, platform: Platform, installation: Installation) -> list[RpmInfo]:
     """Return what of the old series stays on hosts, left to the platform."""
-    records = RootPlanner(platform, paths).records
+    records = RootPlanner(platform, installation).records
     path = upgrade_path(old.everything, new.everything, records, architecture=platform.architecture)
     return [info for info in old.infos if info.nevra in path.left]
 
 
 def _fresh_host(
-    paths: Paths, platform: Platform, published: Sequence[_Published], name: str, progress: Progress
+    installation: Installation,
+    platform: Platform,
+    published: Sequence[_Published],
+    name: str,
+    progress: Progress,
 ) -> TestHost:
     """Make a host that has what the packages need of the platform, and nothing of ours."""
-    planner = RootPlanner(platform, paths, progress)
+    paths = installation.paths
+    planner = RootPlanner(platform, installation, progress)
     debs: set[str] = set()
     for one in published:
         wanted = [f"{info.name} = {info.evr}" for info in one.infos]
         plan = planner.plan(wanted, one.infos, what=f"a host with all of {one.series}")
         debs |= {deb.name for deb in plan.debs}
-    layers = image.ensure_host_base(platform, paths, sorted(debs), progress)
+    layers = image.ensure_host_base(platform, installation, sorted(debs), progress)
     if name in {host.name for host in hosts.list_hosts(paths)}:
         hosts.destroy(paths, [name])
     return hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)[0]

@@ -53,6 +53,7 @@ def run(
     input: str | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Completed:
     """Run a program to its end and return what it wrote.
@@ -62,6 +63,8 @@ def run(
     its own end, but isn't waited for.
 
     :param check: raise when the exit status is not 0
+    :param env: all of its environment, instead of this process's
+    :param variables: what it gets beside this process's environment
     :param timeout: seconds; the program is killed after them
     :raises CommandError: it could not be started, ran out of time, or (with ``check``) failed
     """
@@ -73,7 +76,7 @@ def run(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=cwd,
-                env=None if env is None else dict(env),
+                env=_environment(env, variables),
                 start_new_session=True,
             )
             _running[process.pid] = process
@@ -130,6 +133,12 @@ def _end(number: int, frame: FrameType | None) -> None:
         signal.default_int_handler(number, frame)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _environment(env: Mapping[str, str] | None, variables: Mapping[str, str] | None) -> dict[str, str] | None:
+    if variables is None:
+        return None if env is None else dict(env)
+    return {**(os.environ if env is None else env), **variables}
 
 
 def _collect(

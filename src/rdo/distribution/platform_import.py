@@ -19,13 +19,21 @@ class ImportedPlatform:
 
 
 def import_platform(
-    platform: Platform, cache: Path, *, repositories: Sequence[str] = (), mirror: str | None = None
+    platform: Platform,
+    cache: Path,
+    *,
+    repositories: Sequence[str] = (),
+    mirror: str | None = None,
+    el_mirror: str | None = None,
+    el_key: str | None = None,
 ) -> ImportedPlatform:
     """Find out what a platform offers.
 
     :param cache: folder for what is fetched on the way
     :param repositories: RPM repositories (folders or addresses) instead of the platform's own
     :param mirror: Debian archive instead of the host's
+    :param el_mirror: folder or address of EL's mirror, for the platform's own repositories
+    :param el_key: their key, instead of the one that the data names
     :raises RdoError: nothing to read from, or it can't be read
     """
     if isinstance(platform.root, DebootstrapRoot):
@@ -38,6 +46,6 @@ def import_platform(
 
     from rdo.distribution.rpm_repositories import import_provides as import_rpm_provides
 
-    found, notes = import_rpm_provides(platform, repositories)
+    found, notes = import_rpm_provides(platform, repositories, el_mirror, el_key)
     words = f"Written by `rdo platform import {platform.name}` from the metadata of its RPM repositories."
     return ImportedPlatform(found, words, tuple(notes))

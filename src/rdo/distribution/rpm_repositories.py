@@ -10,7 +10,6 @@ must have the hash that it states.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,60 +38,62 @@ class AbsentError(RdoError):
     """A server says that it has no such file."""
 
 
-def import_provides(platform: Platform, repositories: Sequence[str]) -> tuple[dict[str, Provided], list[str]]:
+def import_provides(
+    platform: Platform, repositories: Sequence[str], mirror: str | None = None, key: str | None = None
+) -> tuple[dict[str, Provided], list[str]]:
     """Find out what the packages of a platform's repositories offer to its Python.
 
     :param repositories: folders or addresses; the platform's own where none is given
+    :param mirror: folder or address of EL's mirror, which the platform's own may need
+    :param key: what their metadata is signed by, instead of the key that the data names
     :returns: by canonical name, and notes on what could not be taken
     :raises RdoError: a repository can't be read
     """
     if not isinstance(platform.root, DnfRoot):
         raise InputError(f"{platform.name} is not made from RPM repositories.")
     places: list[tuple[str, bytes | None]] = [(place, None) for place in repositories] or [
-        (one.baseurl, key_of(one) if one.signed_metadata else None) for one in resolved(platform)
+        (one.baseurl, key_of(one) if one.signed_metadata else None) for one in resolved(platform, mirror, key)
     ]
     found: dict[str, Provided] = {}
     notes: set[str] = set()
-    for place, key in places:
+    for place, trusted in places:
         if key is None:
             notes.add(
                 f"{place}: whether its metadata are what its owner wrote is not known: no key signs them"
             )
-        for package, provides in read_repository(place, key):
+        for package, provides in read_repository(place, trusted):
             _take(package, provides, platform.python, found, notes)
     return found, sorted(notes)
 
 
-def addresses(platform: Platform, environ: Mapping[str, str] | None = None) -> list[str]:
+def addresses(platform: Platform, mirror: str | None) -> list[str]:
     """Return where a platform's repositories are, with all variables filled in.
 
-    ``$releasever`` and ``$basearch`` are dnf's; ``RDO_EL_MIRROR``, which has no default, is a setting.
+    ``$releasever`` and ``$basearch`` are dnf's; ``RDO_EL_MIRROR`` is ``mirror``, which has no default.
 
     :raises InputError: a variable is not known, or not set
     """
     assert isinstance(platform.root, DnfRoot)
-    said = os.environ if environ is None else environ
     variables = {"releasever": platform.root.releasever, "basearch": platform.architecture}
-    if mirror := said.get("RDO_EL_MIRROR"):
+    if mirror:
         variables["RDO_EL_MIRROR"] = mirror.rstrip("/")
     return [_filled(repository, platform, variables) for repository in platform.root.repositories]
 
 
-def resolved(platform: Platform, environ: Mapping[str, str] | None = None) -> tuple[RpmRepository, ...]:
+def resolved(platform: Platform, mirror: str | None, key: str | None) -> tuple[RpmRepository, ...]:
     """Return a platform's repositories as dnf can take them: with addresses that have no variables.
 
-    ``RDO_EL_KEY``, where it is set, is the file or address of the key instead of the one that the data names.
-    What a file has is what the operator trusts; at an address must be a key with the data's fingerprints.
-
+    :param mirror: folder or address of EL's mirror
+    :param key: file or address of the key instead of the one that the data names. What a file has is what the
+        operator trusts; at an address must be a key with the data's fingerprints
     :raises InputError: a variable is not known, or not set
     """
     assert isinstance(platform.root, DnfRoot)
-    said = os.environ if environ is None else environ
     found = []
-    for repository, place in zip(platform.root.repositories, addresses(platform, environ), strict=True):
-        key = (said.get("RDO_EL_KEY") if repository.gpgkey else None) or repository.gpgkey
-        update: dict[str, object] = {"baseurl": _url(place), "gpgkey": _url(key) if key else None}
-        if key != repository.gpgkey and not _is_remote(str(key)):
+    for repository, place in zip(platform.root.repositories, addresses(platform, mirror), strict=True):
+        trusted = (key if repository.gpgkey else None) or repository.gpgkey
+        update: dict[str, object] = {"baseurl": _url(place), "gpgkey": _url(trusted) if trusted else None}
+        if trusted != repository.gpgkey and not _is_remote(str(trusted)):
             update["fingerprints"] = ()
         found.append(repository.model_copy(update=update))
     return tuple(found)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from packaging.version import InvalidVersion, Version
 
 from rdo.common.errors import RdoError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress, SilentProgress
 from rdo.distribution.description import PackageDescription
 from rdo.distribution.load import Distribution
@@ -40,14 +40,15 @@ class MetadataReader:
 
     def __init__(
         self,
-        paths: Paths,
+        installation: Installation,
         progress: Progress | None = None,
         *,
         index: Index | None = None,
         hooks: HookRunner | None = None,
     ) -> None:
-        self._sources = SourceCache(paths.sources)
-        self._cache = MetadataCache(paths.metadata)
+        self._installation = installation
+        self._sources = SourceCache(installation.paths.sources)
+        self._cache = MetadataCache(installation.paths.metadata)
         self._progress = progress or SilentProgress()
         self._index = index
         self._hooks = hooks
@@ -67,7 +68,7 @@ class MetadataReader:
         if not missing:
             return found
         if self._index is None:
-            self._index = Index()
+            self._index = self._installation.part(Index.open)
         sources = fetch_all(missing, self._index, self._sources, self._progress)
         failures: dict[str, RdoError] = {}
         with self._progress.task(f"Reading the metadata of {len(missing)} sources") as task:
@@ -117,7 +118,7 @@ def resolve_closure(
     release: Release,
     platform: Platform,
     asked: Sequence[str],
-    paths: Paths,
+    installation: Installation,
     progress: Progress | None = None,
     *,
     hooks: HookRunner | None = None,
@@ -126,6 +127,6 @@ def resolve_closure(
 
     :raises RdoError: as :func:`rdo.packaging.resolution.resolve` and :class:`MetadataReader`
     """
-    reader = MetadataReader(paths, progress, hooks=hooks)
+    reader = MetadataReader(installation, progress, hooks=hooks)
     descriptions = descriptions_by_dist(distribution, release)
     return resolve(release, platform, asked, reader, descriptions=descriptions)

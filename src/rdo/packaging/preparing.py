@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rdo.common.errors import DataError, RdoError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress, SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release, SourceLock
@@ -73,7 +73,7 @@ def generate_specs(
     release: Release,
     platform: Platform,
     resolution: Resolution,
-    paths: Paths,
+    installation: Installation,
     progress: Progress | None = None,
     *,
     only: Collection[str] | None = None,
@@ -88,7 +88,7 @@ def generate_specs(
     """
     report = progress or SilentProgress()
     nodes = [node for node in resolution.built if only is None or node.dist in only]
-    sources = _sources(release, nodes, paths, report, index)
+    sources = _sources(release, nodes, installation, report, index)
     specs: dict[str, GeneratedSpec] = {}
     failures: dict[str, RdoError] = {}
     with report.task("Generating specs", len(nodes)) as task:
@@ -96,7 +96,13 @@ def generate_specs(
             metadata = resolution.metadata[node.dist]
             try:
                 inputs = inputs_for(
-                    distribution, release, platform, node, metadata, sources[node.dist], paths.metadata
+                    distribution,
+                    release,
+                    platform,
+                    node,
+                    metadata,
+                    sources[node.dist],
+                    installation.paths.metadata,
                 )
                 specs[node.dist] = generate(inputs)
             except DataError:
@@ -110,10 +116,14 @@ def generate_specs(
 
 
 def _sources(
-    release: Release, nodes: Sequence[Node], paths: Paths, progress: Progress, index: Index | None
+    release: Release,
+    nodes: Sequence[Node],
+    installation: Installation,
+    progress: Progress,
+    index: Index | None,
 ) -> dict[str, Source]:
     """Return the sources of nodes by canonical index name; what is in the cache takes no index."""
-    cache = SourceCache(paths.sources)
+    cache = SourceCache(installation.paths.sources)
     found: dict[str, Source] = {}
     missing: list[SourceLock] = []
     for node in nodes:
@@ -126,7 +136,7 @@ def _sources(
         else:
             found[node.dist] = source
     if missing:
-        fetched = fetch_all(missing, index or Index(), cache, progress)
+        fetched = fetch_all(missing, index or installation.part(Index.open), cache, progress)
         found |= {lock.dist: fetched[lock.dist, lock.version] for lock in missing}
     return found
 

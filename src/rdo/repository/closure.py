@@ -17,6 +17,7 @@ from pathlib import Path
 from rdo.building.planner import RootPlanner, UnsatisfiedError
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.solver import Universe, Unsatisfied
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
@@ -71,7 +72,9 @@ def checker(platform_records: Sequence[RpmInfo], paths: Paths, *, architecture: 
     return run
 
 
-def platform_checker(platform: Platform, paths: Paths, progress: Progress | None = None) -> Check:
+def platform_checker(
+    platform: Platform, installation: Installation, progress: Progress | None = None
+) -> Check:
     """Return a check against all that a platform offers, which is looked up when the check is made.
 
     What of the platform was never fetched is known by name only; where something seems to be missing, the
@@ -79,8 +82,8 @@ def platform_checker(platform: Platform, paths: Paths, progress: Progress | None
     """
 
     def run(described: Sequence[Described], files: Sequence[RpmFile]) -> list[Finding]:
-        infos, contents = _read(described, files, paths)
-        planner = RootPlanner(platform, paths, progress)
+        infos, contents = _read(described, files, installation.paths)
+        planner = RootPlanner(platform, installation, progress)
         findings = check(infos, planner.records, contents, architecture=platform.architecture)
         known = len(planner.records)
         for requirement in {finding.requirement for finding in findings if finding.kind == "missing"}:

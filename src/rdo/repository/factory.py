@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from rdo.building.pipeline import Prepared, prepare
 from rdo.building.platform_packages import require_configured
 from rdo.building.rpmbuild import RootBuilder
-from rdo.building.run import RunContext, RunSummary
-from rdo.building.session import default_jobs, make_engine, run_requests, run_session
+from rdo.building.run import RunContext, RunSummary, build_all
+from rdo.building.session import default_jobs, make_engine, run_session
+from rdo.building.state import State
 from rdo.building.store import open_store
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
@@ -37,7 +38,7 @@ def make_repository(
     release: Release,
     platform: Platform,
     asked: Sequence[str],
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     jobs: int | None = None,
@@ -63,7 +64,8 @@ def make_repository(
     :raises InputError: it is not said where the platform's packages are; nothing was begun
     :raises RdoError: as the rooms do, before or between builds; a failed build is in the summary instead
     """
-    require_configured(platform)
+    paths = installation.paths
+    require_configured(platform, installation)
     folder = folder_of(paths, platform.name, release.series)
 
     def attempt() -> Made:
@@ -74,12 +76,12 @@ def make_repository(
 
     def make(names: Wanted | None) -> Made:
         built = tuple(asked) if names is None else names.built
-        prepared = prepare(distribution, release, platform, built, paths, progress)
-        builder = RootBuilder.make(platform, paths, progress)
-        store = open_store(paths)
+        prepared = prepare(distribution, release, platform, built, installation, progress)
+        builder = RootBuilder.make(platform, installation, progress)
+        store, state = installation.part(open_store), installation.part(State.open)
         engine = make_engine(jobs or default_jobs(), scheduler, paths)
         context = RunContext(release.series, built, paths)
-        summary = run_requests(prepared.requests, builder, store, engine, progress, context)
+        summary = build_all(prepared.requests, builder, store, state, engine, progress, context)
         published = None
         if names is not None and summary.ok and summary.results:
             published = publish_artifacts(
@@ -89,7 +91,7 @@ def make_repository(
                 platform=platform,
                 store=store,
                 key=keys.ensure(paths),
-                paths=paths,
+                installation=installation,
                 address=address,
                 progress=progress,
             )

@@ -14,7 +14,7 @@ from rdo.building.roots import ensure_tools, temporary
 from rdo.building.sealed import Bind, Limits
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file, write_atomically
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform
 from rdo.repository.metadata import RpmFile
@@ -44,7 +44,7 @@ class Remark:
 def lint(
     rpms: Sequence[RpmFile],
     platform: Platform,
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
     *,
     key: Path,
@@ -56,8 +56,9 @@ def lint(
     :param jobs: processes of rpmlint at once
     :raises RdoError: rpmlint could not be run, or said something that can't be read
     """
+    paths = installation.paths
     config = paths.distribution / "rpmlint.toml"
-    root = ensure_tools(platform, paths, progress)
+    root = ensure_tools(platform, installation, progress)
     # the layers' ids name rpmlint's version with all that it stands on
     folder = paths.metadata / "-".join(
         ("rpmlint", *(part[:16] for part in (sha256_file(config), sha256_file(key), root.id)))

@@ -12,7 +12,7 @@ from rdo.building.sealed import Sandbox
 from rdo.building.state import RunRecord
 from rdo.building.store import Store
 from rdo.common.errors import InputError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.models import Platform, Release
 from rdo.repository.closure import platform_checker
@@ -36,7 +36,7 @@ def publish_last_run(
     platform: Platform,
     store: Store,
     key: Key,
-    paths: Paths,
+    installation: Installation,
     address: str | None = None,
     progress: Progress | None = None,
 ) -> Published:
@@ -49,14 +49,14 @@ def publish_last_run(
     :raises UncleanError: the packages are not closed or conflict; nothing was changed
     """
     if run is None:
-        if published_snapshot(folder_of(paths, platform.name, release.series)) is None:
+        if published_snapshot(folder_of(installation.paths, platform.name, release.series)) is None:
             what = f"Nothing was built of {release.series} for {platform.name} yet."
             raise InputError(what, hint="Build first: rdo build PROJECT")
         artifacts: list[Artifact] = []
         choose = as_it_is(key)
     else:
         artifacts = artifacts_of(run, release, platform)
-        choose = run_beside(canonical(run.asked, release, platform), run.started, key, paths)
+        choose = run_beside(canonical(run.asked, release, platform), run.started, key, installation.paths)
     return publish_artifacts(
         artifacts,
         choose,
@@ -64,7 +64,7 @@ def publish_last_run(
         platform=platform,
         store=store,
         key=key,
-        paths=paths,
+        installation=installation,
         address=address,
         progress=progress,
     )
@@ -100,7 +100,7 @@ def publish_artifacts(
     platform: Platform,
     store: Store,
     key: Key,
-    paths: Paths,
+    installation: Installation,
     address: str | None = None,
     progress: Progress | None = None,
 ) -> Published:
@@ -114,10 +114,11 @@ def publish_artifacts(
     :raises UncleanError: the packages are not closed or conflict; nothing was changed
     :raises OvertakenError: what ``choose`` goes by is not so any more; nothing was changed
     """
+    paths = installation.paths
     require_expected(artifacts, store, paths)
 
     def tools() -> Sandbox:
-        return ensure_tools(platform, paths, progress).sandbox(paths)
+        return ensure_tools(platform, installation, progress).sandbox(paths)
 
     unsigned = [
         RpmFile(
@@ -158,7 +159,7 @@ def publish_artifacts(
         platform=platform.name,
         paths=paths,
         key=key,
-        check=platform_checker(platform, paths, progress),
+        check=platform_checker(platform, installation, progress),
         address=address,
         progress=progress,
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from rdo.building.store import Store
 from rdo.common.errors import InputError, UnknownNameError
-from rdo.common.paths import Paths
+from rdo.common.installation import Installation
 from rdo.common.progress import Progress
 from rdo.distribution.load import Distribution
 from rdo.distribution.models import Platform, Release
@@ -44,7 +43,7 @@ def plan_removal(
     release: Release,
     platform: Platform,
     names: Sequence[str],
-    paths: Paths,
+    installation: Installation,
     progress: Progress,
 ) -> Removal:
     """Work out what goes from a repository with some of the names that it was asked for; nothing is changed.
@@ -55,7 +54,7 @@ def plan_removal(
     :raises UnknownNameError: the repository was not asked for a name
     :raises InputError: nothing is published, or nothing would remain
     """
-    repository = folder_of(paths, platform.name, release.series)
+    repository = folder_of(installation.paths, platform.name, release.series)
     snapshot = published_snapshot(repository)
     if snapshot is None:
         raise InputError(f"Nothing is published for {release.series} on {platform.name}.")
@@ -70,9 +69,9 @@ def plan_removal(
             f"Nothing would remain in {repository.name}.",
             hint="Publish something else: rdo build --only NAME",
         )
-    resolution = resolve_closure(distribution, release, platform, wanted, paths, progress)
+    resolution = resolve_closure(distribution, release, platform, wanted, installation, progress)
     remain = {node.package for node in resolution.built}
-    found = packages_of(snapshot, paths)
+    found = packages_of(snapshot, installation.paths)
     packages = sorted(file for source, files in found.items() if source not in remain for file in files)
     kept = {name for name in going if name in resolution.nodes and resolution.nodes[name].package in found}
     return Removal(
@@ -90,7 +89,7 @@ def remove(
     release: Release,
     platform: Platform,
     names: Sequence[str],
-    paths: Paths,
+    installation: Installation,
     store: Store,
     key: Key,
     progress: Progress,
@@ -105,8 +104,10 @@ def remove(
     """
 
     def attempt() -> tuple[Removal, Published]:
-        removal = plan_removal(distribution, release, platform, names, paths, progress)
-        choose = less(removal.remaining, removal.sources, removal.seen, datetime.now(UTC), key, paths)
+        removal = plan_removal(distribution, release, platform, names, installation, progress)
+        choose = less(
+            removal.remaining, removal.sources, removal.seen, installation.clock(), key, installation.paths
+        )
         published = publish_artifacts(
             (),
             choose,
@@ -114,7 +115,7 @@ def remove(
             platform=platform,
             store=store,
             key=key,
-            paths=paths,
+            installation=installation,
             progress=progress,
         )
         return removal, published

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -81,13 +80,16 @@ class GitSource:
         if self._has_commit(mirror):
             return
         git = ["git", *_SAFE, "-C", str(mirror), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
-        environment = {**os.environ, **_ENVIRONMENT}
         try:
-            run([*git, "--depth=1", "--", self.url, self.commit], env=environment, timeout=_FETCH_LIMIT)
+            run(
+                [*git, "--depth=1", "--", self.url, self.commit], variables=_ENVIRONMENT, timeout=_FETCH_LIMIT
+            )
         except CommandError:
             # A server may refuse to serve a bare hash; then everything it has is fetched.
             try:
-                run([*git, "--", self.url, "+refs/*:refs/rdo/*"], env=environment, timeout=_FETCH_LIMIT)
+                run(
+                    [*git, "--", self.url, "+refs/*:refs/rdo/*"], variables=_ENVIRONMENT, timeout=_FETCH_LIMIT
+                )
             except CommandError as error:
                 raise GitError(f"{self.url} can't be fetched.\n{error.diagnostics()}") from error
         if not self._has_commit(mirror):

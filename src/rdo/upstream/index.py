@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from rdo.common.errors import RdoError
+from rdo.common.installation import Installation
 from rdo.upstream.index_settings import IndexSettings
 from rdo.upstream.models import IndexFile
 
@@ -35,12 +36,20 @@ class PackageIndexError(RdoError):
 class Index:
     """One package index. Safe to use from several threads.
 
-    :param settings: where it is; pip's settings by default
+    :param settings: where it is
     """
 
-    def __init__(self, settings: IndexSettings | None = None) -> None:
-        self._settings = settings or IndexSettings.from_environment()
+    def __init__(self, settings: IndexSettings) -> None:
+        self._settings = settings
         self._client: PyPISimple | None = None
+
+    @classmethod
+    def open(cls, installation: Installation) -> Index:
+        """Return the index of an installation's settings.
+
+        :raises InputError: they can't be used
+        """
+        return cls(IndexSettings.of(installation.settings))
 
     @property
     def address(self) -> str:

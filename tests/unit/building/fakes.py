@@ -18,6 +18,7 @@ from rdo.building.store import LocalStore, Store
 from rdo.common.errors import RdoError
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
+from tests.settings import installation_of
 
 
 def request(package: str, *after: str, content: str = "", comment: str = "", **more: object) -> BuildRequest:
@@ -115,7 +116,7 @@ class House:
     @classmethod
     def at(cls, folder: Path) -> House:
         paths = Paths(state=folder / "state", cache=folder / "cache", distribution=folder)
-        return cls(paths, LocalStore(paths.store), State.open(paths, {}), FakeBuilder(folder))
+        return cls(paths, LocalStore(paths.store), State.open(installation_of(paths)), FakeBuilder(folder))
 
     def with_builder(self, **changes: object) -> House:
         return replace(self, builder=replace(self.builder, **changes))  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from rdo.packaging.spec_model import GeneratedSpec
 from rdo.packaging.spec_store import SpecStore
 from rdo.upstream.metadata import READER_VERSION
 from rdo.upstream.models import Metadata
+from tests.settings import installation_of
 from tests.unit.building.fakes import House, request
 from tests.unit.packaging.small_release import platform, project, release
 
@@ -39,7 +40,9 @@ def made(**more: object) -> Release:
 
 def entries(house: House, of: Release | None = None) -> dict[str, CatalogueEntry]:
     distribution = Distribution.load(house.paths.cache.parent / "data")
-    found = catalogue(distribution, of or made(), UNDER, house.paths, State.open(house.paths))
+    found = catalogue(
+        distribution, of or made(), UNDER, house.paths, State.open(installation_of(house.paths))
+    )
     return {entry.project: entry for entry in found}
 
 

@@ -11,6 +11,7 @@ from rdo.building.debs import DebPool, parse_depends, parse_packages
 from rdo.building.roots import Layer, Root
 from rdo.common.errors import UnknownNameError
 from rdo.common.paths import Paths
+from tests.settings import installation_of
 
 INDEX = """\
 Package: app
@@ -65,7 +66,7 @@ def pool(tmp_path: Path) -> DebPool:
     (base / "lists" / "mirror_dists_x_main_binary-amd64_Packages").write_text(INDEX)
     (base / "installed.json").write_text(json.dumps({"here": "1"}))
     paths = Paths(state=tmp_path, cache=tmp_path / "cache", distribution=tmp_path)
-    return DebPool(Root((Layer("1", base / "root"),)), paths)
+    return DebPool(Root((Layer("1", base / "root"),)), installation_of(paths))
 
 
 def test_fields_of_descriptions_are_not_taken_for_the_package_s() -> None:

@@ -14,6 +14,7 @@ from rdo.building.models import Artifact, BuildResult
 from rdo.building.store import DamagedError, LocalStore, MissingError, RemoteStore, Store, open_store
 from rdo.common.files import sha256_bytes
 from rdo.common.paths import Paths
+from tests.settings import installation_of
 
 CONTENT = b"some bytes"
 DIGEST = sha256_bytes(CONTENT)
@@ -239,10 +240,11 @@ def test_remote_content_is_fetched_and_verified(tmp_path: Path, file: Path) -> N
 
 def test_place_is_a_setting(tmp_path: Path) -> None:
     paths = Paths(tmp_path / "state", tmp_path / "cache", tmp_path)
-    assert isinstance(local := open_store(paths, {}), LocalStore) and local.folder == paths.store
-    named = open_store(paths, {"RDO_STORE": f"file://{tmp_path}/x"})
+    local = open_store(installation_of(paths))
+    assert isinstance(local, LocalStore) and local.folder == paths.store
+    named = open_store(installation_of(paths, store=f"file://{tmp_path}/x"))
     assert isinstance(named, LocalStore) and named.folder == tmp_path / "x"
-    assert isinstance(open_store(paths, {"RDO_STORE": "memory://x"}), RemoteStore)
+    assert isinstance(open_store(installation_of(paths, store="memory://x")), RemoteStore)
 
 
 def judged_result() -> BuildResult:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rdo.building.state import State
+from rdo.cli.installation import open_installation
 from rdo.cli.main import main
-from rdo.common.paths import Paths
+from tests.settings import installation_of
 from tests.unit.building.fakes import House, request
 
 
@@ -19,7 +20,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.delenv("RDO_STORE", raising=False)
     monkeypatch.delenv("RDO_DATABASE", raising=False)
     house = House.at(tmp_path)
-    assert Paths.from_environment().database == house.paths.database
+    assert open_installation().paths.database == house.paths.database
     return house
 
 
@@ -50,7 +51,7 @@ def test_status_of_the_last_run(house: House, capsys: pytest.CaptureFixture[str]
 def test_status_of_a_run_of_everything_counts_its_names(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = State.open(house.paths)
+    state = State.open(installation_of(house.paths))
     state.finish_run(state.start_run("2026.1", "fake", [f"project-{n}" for n in range(200)], 0), "succeeded")
     assert rdo("build", "--status") == 0
     assert "200 projects for 2026.1 on fake: succeeded" in capsys.readouterr().out

@@ -11,9 +11,10 @@ import pytest
 from rdo.building.models import Artifact, BuildResult
 from rdo.building.state import State
 from rdo.building.store import open_store
+from rdo.cli.installation import open_installation
 from rdo.cli.main import main
-from rdo.common.paths import Paths
 from rdo.upstream.source_cache import SourceCache
+from tests.settings import installation_of
 from tests.unit.building.fakes import request
 from tests.unit.repository.tiny_rpm import write_rpm
 from tests.unit.upstream.sdists import make_sdist, pkg_info
@@ -84,8 +85,8 @@ def rdo(*arguments: str) -> int:
 
 def build(folder: Path, version: str = "1.0") -> None:
     """Let a run end that has made two RPMs by hand."""
-    paths = Paths.from_environment()
-    store, state = open_store(paths), State.open(paths)
+    paths = open_installation().paths
+    store, state = open_store(installation_of(paths)), State.open(installation_of(paths))
     modules = "/usr/lib/python3.13/site-packages/oslo_small"
     made = [
         write_rpm(

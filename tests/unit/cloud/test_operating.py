@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.cloud.allinone import chosen_services, compute_at, on_host, rehearsal, with_compute
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.deployment import Deployment, recall, remember
@@ -22,7 +23,6 @@ from rdo.cloud.takedown import removals, script_of
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.topology import CORE, Cloud, Host, Repository, Role, Site
 from rdo.common.errors import InputError
-from rdo.common.paths import Paths
 from tests.unit.packaging.small_release import platform as small_platform
 
 ONE = Host(name="one", address=ip_address("192.0.2.10"))
@@ -133,7 +133,7 @@ def test_a_rehearsal_is_as_the_file_says_but_for_its_hosts() -> None:
 
 
 def test_what_another_rdo_has_kept_of_a_cloud_is_said_and_left(tmp_path: Path) -> None:
-    paths = Paths.from_environment({"RDO_HOME": str(tmp_path)})
+    paths = open_installation({"RDO_HOME": str(tmp_path)}).paths
     remember(paths, Cloud(name="prod", hosts=(ONE,)))
     assert recall(paths, "prod").controller == ONE
     kept = paths.clouds / "prod/cloud.json"

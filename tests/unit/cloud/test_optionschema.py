@@ -23,6 +23,7 @@ from rdo.common.paths import Paths
 from rdo.common.progress import SilentProgress
 from rdo.distribution.load import Distribution
 from rdo.repository import keys
+from tests.settings import installation_of
 
 SCHEMA = """\
 deprecated_options:
@@ -167,7 +168,7 @@ def test_a_repository_elsewhere_is_read_only_if_its_key_signed_it(tmp_path: Path
     repomd = place / "repodata/repomd.xml"
 
     def check() -> None:
-        check_options([], cloud, "2026.1", platform, paths, SilentProgress())
+        check_options([], cloud, "2026.1", platform, installation_of(paths), SilentProgress())
 
     with pytest.raises(RdoError, match=f"is not signed .*{key.fingerprint}"):
         check()

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from oslo_config import cfg
 from sqlalchemy import make_url
 
+from rdo.cli.installation import open_installation
 from rdo.cli.main import main
 from rdo.cloud.passwordrules import fault
 from rdo.cloud.plan import Config, File, Objects, Plan, Script
@@ -170,7 +171,7 @@ CONFIG_KEYSTONE_ADMIN_PW=ab$cd;#"x"
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setenv("RDO_HOME", str(tmp_path / "home"))
-    paths = Paths.from_environment()
+    paths = open_installation().paths
     keys.create(paths)
     return paths
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.common.errors import InputError
-from rdo.common.paths import Paths
 
 
 def test_settings_move_state_and_cache(tmp_path: Path) -> None:
-    paths = Paths.from_environment({"RDO_HOME": str(tmp_path / "home")})
+    paths = open_installation({"RDO_HOME": str(tmp_path / "home")}).paths
     assert (paths.state, paths.cache) == (tmp_path / "home/state", tmp_path / "home/cache")
-    both = Paths.from_environment({"RDO_HOME": str(tmp_path / "home"), "RDO_CACHE": str(tmp_path / "cache")})
+    both = open_installation({"RDO_HOME": str(tmp_path / "home"), "RDO_CACHE": str(tmp_path / "cache")}).paths
     assert (both.state, both.cache) == (tmp_path / "home/state", tmp_path / "cache")
 
 
@@ -23,9 +23,9 @@ def test_data_of_strangers_is_not_taken_by_chance(tmp_path: Path, monkeypatch: p
     data = tmp_path / "distribution"
     (data / "releases").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert Paths.from_environment({}).distribution == data
+    assert open_installation({}).paths.distribution == data
     os.chown(data, 12345, 12345)
     with pytest.raises(InputError, match="belongs to another user"):
-        Paths.from_environment({})
-    assert Paths.from_environment({"SUDO_UID": "12345"}).distribution == data
-    assert Paths.from_environment({"RDO_DISTRIBUTION": str(data)}).distribution == data
+        open_installation({})
+    assert open_installation({"SUDO_UID": "12345"}).paths.distribution == data
+    assert open_installation({"RDO_DISTRIBUTION": str(data)}).paths.distribution == data

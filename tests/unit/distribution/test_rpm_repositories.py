@@ -106,7 +106,7 @@ def test_a_mirror_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_mirror_is_a_setting() -> None:
-    assert addresses(platform(), {"RDO_EL_MIRROR": "/mnt/el/"}) == ["/mnt/el/10/x86_64/"]
+    assert addresses(platform(), "/mnt/el/") == ["/mnt/el/10/x86_64/"]
 
 
 def test_what_is_no_repository(tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ def test_what_is_no_repository(tmp_path: Path) -> None:
 
 
 def test_dnf_gets_addresses_without_variables(tmp_path: Path) -> None:
-    (one,) = resolved(platform(), {"RDO_EL_MIRROR": str(tmp_path)})
+    (one,) = resolved(platform(), str(tmp_path), None)
     assert (one.baseurl, one.gpgkey) == (f"file://{tmp_path}/10/x86_64", None)
-    (one,) = resolved(platform(), {"RDO_EL_MIRROR": "https://mirror.example.org/el/", "RDO_EL_KEY": "/k"})
+    (one,) = resolved(platform(), "https://mirror.example.org/el/", "/k")
     assert one.baseurl == "https://mirror.example.org/el/10/x86_64/"
     assert one.gpgkey is None, "a repository without a key stays so"
 
@@ -134,17 +134,16 @@ def test_key_can_be_replaced() -> None:
     signed = signed.model_copy(
         update={"root": signed.root.model_copy(update={"repositories": (repository,)})}
     )
-    environ = {"RDO_EL_MIRROR": "http://m"}
-    assert resolved(signed, environ)[0].gpgkey == "https://example.org/key"
-    (own,) = resolved(signed, {**environ, "RDO_EL_KEY": "/key.asc"})
+    assert resolved(signed, "http://m", None)[0].gpgkey == "https://example.org/key"
+    (own,) = resolved(signed, "http://m", "/key.asc")
     assert (own.gpgkey, own.fingerprints) == ("file:///key.asc", ()), "the operator's own file"
-    (moved,) = resolved(signed, {**environ, "RDO_EL_KEY": "http://mirror/key"})
+    (moved,) = resolved(signed, "http://m", "http://mirror/key")
     assert (moved.gpgkey, moved.fingerprints) == ("http://mirror/key", ("A" * 40,)), "the same key elsewhere"
 
 
 def test_missing_mirror_is_said_with_how_to_set_it() -> None:
     with pytest.raises(InputError, match="RDO_EL_MIRROR is not set") as caught:
-        resolved(platform(), {})
+        resolved(platform(), None, None)
     assert "export RDO_EL_MIRROR=" in (caught.value.hint or "")
 
 

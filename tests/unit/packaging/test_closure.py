@@ -7,10 +7,12 @@ from typing import IO
 
 import pytest
 
+from rdo.cli.installation import open_installation
 from rdo.common.paths import Paths
 from rdo.distribution.models import SourceLock
 from rdo.packaging.closure import MetadataReader, UnreadableSourcesError
 from rdo.upstream.source_cache import SourceCache
+from tests.settings import installation_of
 from tests.unit.upstream.sdists import make_sdist
 
 
@@ -29,8 +31,8 @@ def locked(paths: Paths, folder: Path, dist: str, version: str) -> SourceLock:
 
 
 def test_a_source_is_what_it_is_locked_as(tmp_path: Path) -> None:
-    paths = Paths.from_environment({"RDO_HOME": str(tmp_path)})
-    reader = MetadataReader(paths)
+    paths = open_installation({"RDO_HOME": str(tmp_path)}).paths
+    reader = MetadataReader(installation_of(paths))
     assert reader([locked(paths, tmp_path, "a", "1")])["a"].version == "1.0"
     for dist, version in (("b", "1.0"), ("a", "1.1")):
         lock = locked(paths, tmp_path, dist, version)

@@ -6,12 +6,15 @@ from typing import IO
 
 import pytest
 
+from rdo.common.errors import InputError
 from rdo.common.files import sha256_bytes
+from rdo.common.paths import Paths
 from rdo.distribution.models import SourceLock
 from rdo.upstream.index import Index, PackageIndexError
 from rdo.upstream.index_settings import IndexSettings
 from rdo.upstream.models import Source
 from rdo.upstream.sources import FetchError, HashMismatchError, SourceCache, fetch_all, fetch_sdist
+from tests.settings import installation_of
 from tests.unit.upstream.sdists import Server, make_sdist, serving
 
 
@@ -138,16 +141,19 @@ def test_damage_on_disk_is_found(tmp_path: Path) -> None:
     assert cache.find("a.tar", source.sha256) is None
 
 
-def test_settings_are_pips(tmp_path: Path) -> None:
-    conf = tmp_path / "pip.conf"
-    authorities = tmp_path / "ca.pem"
-    authorities.write_text("")
-    conf.write_text(f"[global]\nindex_url = https://mirror.example/simple\ncert = {authorities}\n")
-    env = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf), "XDG_CONFIG_DIRS": str(tmp_path)}
-    settings = IndexSettings.from_environment(env)
-    assert settings == IndexSettings("https://mirror.example/simple", authorities)
-    env["PIP_INDEX_URL"] = "https://other.example/simple"
-    assert IndexSettings.from_environment(env).url == "https://other.example/simple"
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"index_url": "file:///srv/wheels"}, "http: and https:"),
+        ({"index_certificates": Path("/nowhere.pem")}, "/nowhere.pem"),
+    ],
+)
+def test_settings_that_no_index_can_be_used_with(
+    tmp_path: Path, stated: dict[str, object], said: str
+) -> None:
+    paths = Paths(tmp_path / "state", tmp_path / "cache", tmp_path)
+    with pytest.raises(InputError, match=said):
+        Index.open(installation_of(paths, **stated))
 
 
 def test_credentials_are_not_shown() -> None:

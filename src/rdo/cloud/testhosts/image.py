@@ -23,6 +23,7 @@ from rdo.building.sealed import Bind
 from rdo.building.stubs import Names, describe_installed, write_stub_rpms
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import locked, sha256_bytes
+from rdo.common.installation import Installation
 from rdo.common.paths import Paths
 from rdo.common.progress import Progress, SilentProgress
 from rdo.distribution.models import DebootstrapRoot, Platform
@@ -108,7 +109,10 @@ touch /etc/.updated /var/.updated
 
 
 def ensure_host_base(
-    platform: Platform, paths: Paths, extra_debs: Sequence[str] = (), progress: Progress | None = None
+    platform: Platform,
+    installation: Installation,
+    extra_debs: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Return the layers that hosts of a platform boot from, topmost first; make those that are not there.
 
@@ -117,11 +121,11 @@ def ensure_host_base(
     :raises RdoError: a package could not be installed; the message has apt's last lines
     """
     require_hosts(platform)
-    base = ensure_base(platform, paths, progress)
+    base = ensure_base(platform, installation, progress)
     root = ensure_grown(
         Root((base,)),
         platform.host_packages,
-        paths,
+        installation,
         progress,
         title=f"Host packages of {platform.name}",
         script=_WITHOUT_KEYS,
@@ -130,12 +134,12 @@ def ensure_host_base(
         root = ensure_grown(
             root,
             sorted(set(extra_debs)),
-            paths,
+            installation,
             progress,
             title="Debs that our packages need",
             script=_WITHOUT_KEYS,
         )
-    top = _ensure_settings(platform, root, base, paths, progress or SilentProgress())
+    top = _ensure_settings(platform, root, base, installation.paths, progress or SilentProgress())
     return [top, *(layer.path for layer in root.layers)]
 
 
