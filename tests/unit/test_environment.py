@@ -1,4 +1,4 @@
-"""Settings are read once, by the command line: no module below it looks at the environment (decision 14)."""
+"""Settings are read once, by the command line: no module below it looks at the environment (decision 15)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,12 @@ def open_installation(environ: Mapping[str, str] | None = None) -> Installation:
 
     :raises InputError: see :func:`read_settings`
     """
-    return Installation(read_settings(os.environ if environ is None else environ).settings)
+    settings = read_settings(os.environ if environ is None else environ).settings
+    if environ is None:
+        # Programs that we start and libraries for HTTP know proxies from variables alone.
+        for name, value in settings.proxies.items():
+            os.environ.setdefault(name, value)
+    return Installation(settings)
 
 
 def _merged(sources: list[Source]) -> Source:

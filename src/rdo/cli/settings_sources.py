@@ -157,8 +157,9 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Sequenc
     for variable in sorted(environ):
         if not variable.startswith("RDO_") or variable in known or variable.startswith("RDO_PASSWORD_"):
             continue
-        if nearest := get_close_matches(variable, sorted(known), n=2, cutoff=0.75):
-            yield variable, nearest
+        words = [name.removeprefix("RDO_") for name in known]
+        if nearest := get_close_matches(variable.removeprefix("RDO_"), sorted(words), n=2, cutoff=0.75):
+            yield variable, [f"RDO_{word}" for word in nearest]
 
 
 def _problem(name: object, value: object) -> str | None:
