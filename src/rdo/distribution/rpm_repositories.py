@@ -57,7 +57,7 @@ def import_provides(
     found: dict[str, Provided] = {}
     notes: set[str] = set()
     for place, trusted in places:
-        if key is None:
+        if trusted is None:
             notes.add(
                 f"{place}: whether its metadata are what its owner wrote is not known: no key signs them"
             )
