@@ -33,6 +33,18 @@ def open_at_once(url: str, processes: int) -> list[int]:
     return [status for child in children if (status := _status(child)) != 0]
 
 
+def migrate_at_once(url: str, history: History, processes: int) -> list[int]:
+    """Have processes open an old database at once; return the statuses of failed ones."""
+    barrier = _FORK.Barrier(processes)
+
+    def migrate() -> None:
+        barrier.wait(_LIMIT)
+        Database.open(url, history).close()
+
+    children = [_started(migrate) for _ in range(processes)]
+    return [status for child in children if (status := _status(child)) != 0]
+
+
 def die_opening(url: str, statement: int, history: History | None = None) -> bool:
     """Open a database in a process that is killed at a statement or commit; say whether it came to that."""
     status = _status(_started(lambda: _open_and_die(url, statement, history)))

@@ -19,7 +19,7 @@ from rdo.state.database import Database
 from rdo.state.history import History
 from rdo.state.tables import Base
 from tests.unit.building.fakes import request
-from tests.unit.state.opening import die_opening, open_at_once, usable, version_and_tables
+from tests.unit.state.opening import die_opening, migrate_at_once, open_at_once, usable, version_and_tables
 from tests.unit.state.small_history import small_history
 
 
@@ -37,6 +37,15 @@ def test_processes_that_meet_on_a_new_file(url: str, tmp_path: Path) -> None:
         run = state.last_run()
         assert run is not None and run.id == 8 * 2
         state.close()
+
+
+def test_processes_that_meet_on_an_old_file(url: str, tmp_path: Path) -> None:
+    history = small_history(tmp_path / "history")
+    with create_engine(url).begin() as connection:
+        history.migrate(connection, "0001")
+    assert migrate_at_once(url, history, 8) == []
+    with create_engine(url).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM notes")) == 2
 
 
 def test_death_at_each_statement_leaves_nothing_or_all(tmp_path: Path) -> None:
