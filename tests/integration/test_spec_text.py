@@ -16,6 +16,7 @@ from rdo.packaging.prose import description_of, summary_of
 from rdo.packaging.spec_quoting import documents, listed_path
 from tests.hostile_sources import TRACE, Case, cases
 from tests.integration.repository_tools import paths_in
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
@@ -55,9 +56,11 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.paths: Paths = paths_in(folder)
         platform = Distribution.load(self.paths.distribution).platform("debian13")
-        base = ensure_build_root(platform, self.paths)
+        base = ensure_build_root(platform, installation_of(self.paths))
         needed = ["gettext", "python3-setuptools", "python3-wheel"]
-        self.root: Root = ensure_grown(base, needed, self.paths, title="Layer for tests of specs")
+        self.root: Root = ensure_grown(
+            base, needed, installation_of(self.paths), title="Layer for tests of specs"
+        )
 
     def run(self, script: str, folder: Path) -> SealedResult:
         """Run a script over ``folder/in``; what it lays in /tmp/out comes to ``folder/out``."""
