@@ -9,13 +9,18 @@ from rdo.building.platform_packages import Chosen, PlatformPackages
 from rdo.building.rpminfo import RpmInfo, read_rpm
 from rdo.building.solver import Unsatisfied
 from tests.integration.test_rpm_packages import Bench, bench  # noqa: F401 - a fixture
+from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
 
 
 @pytest.fixture(scope="module", params=["debs", "rpms"])
 def packages(request: pytest.FixtureRequest, bench: Bench) -> PlatformPackages:  # noqa: F811
-    return DebPackages(bench.debian, bench.paths) if request.param == "debs" else bench.packages()
+    return (
+        DebPackages(bench.debian, installation_of(bench.paths))
+        if request.param == "debs"
+        else bench.packages()
+    )
 
 
 @pytest.fixture(scope="module")
