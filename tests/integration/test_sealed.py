@@ -288,14 +288,39 @@ def test_inodes_are_limited(sandbox: Sandbox) -> None:
 
 
 def test_what_is_written_to_the_machine_s_disk_is_limited(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "was there").write_bytes(b"x" * (30 << 20))
+    binds = [Bind(tmp_path, "/out", writable=True)]
+    few = Limits(disk=20 << 20, timeout=50)
+    assert sandbox.run(["sh", "-c", "head -c 10M /dev/zero >/out/y"], user="root", binds=binds, limits=few).ok
     script = "head -c 30M /dev/zero >/out/x; sleep 60"
+    result = sandbox.run(["sh", "-c", script], user="root", binds=binds, limits=few)
+    assert result.limit == "It wrote more than 20 MiB to the disk and was killed."
+
+
+def test_holes_in_results_count(sandbox: Sandbox, tmp_path: Path) -> None:
     result = sandbox.run(
-        ["sh", "-c", script],
-        user="root",
+        ["true"],
         binds=[Bind(tmp_path, "/out", writable=True)],
-        limits=Limits(disk=20 << 20, timeout=50),
+        after="truncate --size=30M /out/x",
+        limits=Limits(disk=20 << 20),
     )
     assert result.limit == "It wrote more than 20 MiB to the disk and was killed."
+
+
+def test_groups_that_vanish_while_they_are_looked_for(sandbox: Sandbox) -> None:
+    """Other builds begin and end on the machine while what killed ones left is removed."""
+    ends = time.monotonic() + 2
+
+    def come_and_go() -> None:
+        while time.monotonic() < ends:
+            enforcement.enforcer(Limits(), sandbox.scratch).close()
+
+    with ThreadPoolExecutor(3) as pool:
+        going = [pool.submit(come_and_go) for _ in range(3)]
+        while time.monotonic() < ends:
+            list(leftover_groups(sandbox.scratch))
+        for one in going:
+            one.result()
 
 
 def test_large_input_is_written_while_output_is_read(sandbox: Sandbox) -> None:

@@ -197,10 +197,11 @@ def leftover_groups(scratch: Path) -> Iterator[tuple[Path, str]]:
     own = (_hash(scratch), _pid_namespace())
     for _, point, kinds in _mounts("cgroup"):
         if kinds & {*_NEEDED, _WISHED}:
-            for folder in Path(point).rglob("rdo-*"):
-                match = _NAME.match(folder.name)
+            # groups come and go meanwhile: walk() passes over those that are gone, rglob() doesn't
+            for folder, _, _ in os.walk(point):
+                match = _NAME.match(Path(folder).name)
                 if match and match.groups()[:2] == own:
-                    yield folder, match[3]
+                    yield Path(folder), match[3]
 
 
 def remove_group(folder: Path) -> bool:

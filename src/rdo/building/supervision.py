@@ -101,6 +101,11 @@ class _Watch:
     limit: str | None = None
     give_up: float = 0.0
     next_measure: float = 0.0
+    there: int = 0
+
+    def __post_init__(self) -> None:
+        # what other commands have put into the folders doesn't count
+        self.there = sum(map(_disk_usage, self.chain.folders))
 
     def go(self) -> None:
         """Write its input, read its output until all of it has ended, and kill it at a limit.
@@ -119,7 +124,7 @@ class _Watch:
                 if (now := time.monotonic()) >= next_look:
                     self._look(now)
                     next_look = now + _LOOK
-        self.limit = self.limit or self.enforcer.met(self.process.pid, 0)
+        self.limit = self.limit or self.enforcer.met(self.process.pid, 0) or self._too_much_on_disk()
         if self.limit is not None:
             line = f"\nsandbox: {self.limit}\n".encode()
             self.tail += line
@@ -225,10 +230,14 @@ class _Watch:
             what = size(self.limits.files) if not files.f_bfree else f"{self.limits.inodes} files"
             return f"It filled its space of {what} (No space left on device) and was killed."
         if self.chain.folders and now >= self.next_measure:
-            used = sum(_disk_usage(folder) for folder in self.chain.folders)
+            too_much = self._too_much_on_disk()
             self.next_measure = now + max(2.0, 20 * (time.monotonic() - now))
-            if used > self.limits.disk:
-                return f"It wrote more than {size(self.limits.disk)} to the disk and was killed."
+            return too_much
+        return None
+
+    def _too_much_on_disk(self) -> str | None:
+        if sum(map(_disk_usage, self.chain.folders)) - self.there > self.limits.disk:
+            return f"It wrote more than {size(self.limits.disk)} to the disk and was killed."
         return None
 
     def _files(self) -> os.statvfs_result | None:
@@ -247,13 +256,17 @@ class _Watch:
 
 
 def _disk_usage(folder: Path) -> int:
-    """Return the bytes that a folder's files take on the disk, as far as they can be read meanwhile."""
+    """Return the bytes that a folder's files take on the disk, as far as they can be read meanwhile.
+
+    Holes count as if they were filled: a copy of the file, in the store for example, may have none.
+    """
     total, waiting = 0, [os.fspath(folder)]
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    stat = entry.stat(follow_symlinks=False)
+                    total += max(stat.st_size, stat.st_blocks * 512)
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
     return total
