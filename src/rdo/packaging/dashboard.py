@@ -53,6 +53,11 @@ from django.core.management import call_command
 settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 django.setup()
 call_command("compress", force=True, verbosity=0)
+
+# Templates are compressed by several threads, and the manifest has them as they finish.
+from compressor.cache import get_offline_manifest, write_offline_manifest
+
+write_offline_manifest(dict(sorted(get_offline_manifest().items())))
 """
 
 

@@ -11,7 +11,7 @@ import pytest
 from rdo.distribution.description import PackageDescription
 from rdo.packaging.naming import modules_package
 from rdo.packaging.spec import generate
-from rdo.packaging.spec_model import SpecInputs
+from rdo.packaging.spec_model import GeneratedSpec, SpecInputs
 from tests.unit.packaging.recorded_packages import inputs_of
 
 _LOCAL = "%{_datadir}/openstack-dashboard/openstack_dashboard/local/enabled"
@@ -99,6 +99,10 @@ def test_stylesheets_of_panels_import_what_they_use(tmp_path: Path) -> None:
 
 def dashboard(folder: Path) -> str:
     """Return the spec of a dashboard with a theme of its own."""
+    return dashboard_spec(folder).text
+
+
+def dashboard_spec(folder: Path) -> GeneratedSpec:
     theme = "%{_datadir}/openstack-dashboard/openstack_dashboard/themes/x/_styles.scss"
     (folder / "styles.scss").write_text("")
     service = {
@@ -120,7 +124,7 @@ def dashboard(folder: Path) -> str:
             folder=folder,
             inspection=inputs.inspection.model_copy(update={"modules": names}),
         )
-    ).text
+    )
 
 
 def test_the_project_lives_below_share_with_its_settings_in_etc(tmp_path: Path) -> None:
@@ -150,6 +154,14 @@ def test_static_files_are_compressed_when_it_is_built_and_once_after_plugins(tmp
     paths = f"{_LOCAL} %{{_sysconfdir}}/openstack-dashboard/local_settings.d"
     for trigger in ("transfiletriggerin", "transfiletriggerpostun"):
         assert f"%{trigger} -n openstack-dashboard -- {paths}\n" in text
+
+
+def test_the_manifest_of_compressed_files_has_one_order(tmp_path: Path) -> None:
+    """Threads compress templates; in the order in which they finish, no two builds would be the same."""
+    compress = next(source for source in dashboard_spec(tmp_path).sources if source.filename == "compress.py")
+    script = (compress.content or b"").decode()
+    sort = script.index("write_offline_manifest(dict(sorted(get_offline_manifest().items())))")
+    assert sort > script.index('call_command("compress"')
 
 
 def test_a_theme_is_not_in_the_dashboards_own_package(tmp_path: Path) -> None:
