@@ -70,7 +70,9 @@ def _of_package(
     yield from _differing(package.facts, facts)
     yield from _relations(package.facts, facts)
     for capability in sorted(set(facts.provides) - set(package.facts.provides)):
-        if not _may_provide(capability, facts, files, expected):
+        if _PYTHON_DIST.fullmatch(capability) and not _may_provide(capability, facts, files, expected):
+            yield f"{name} provides {printable(capability)}; the pin is {expected.dist} {expected.version}"
+        elif not _may_provide(capability, facts, files, expected):
             yield f"{name} provides {printable(capability)}, which isn't in its spec nor made of its files"
     for capability in sorted(set(package.facts.provides) - set(facts.provides)):
         yield f"{name} doesn't provide {printable(capability)}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from rdo.building.expectation import ExpectedPackage
 from rdo.building.rpm_facts import FileFact
@@ -28,6 +29,7 @@ _REFUSED = {
 def file_problems(package: ExpectedPackage, files: Sequence[FileFact]) -> Iterator[str]:
     """Yield what is wrong with the paths of a built package."""
     name = package.facts.name
+    paths = {file.path for file in files}
     for file in files:
         path = printable(file.path)
         rules = [rule for rule in package.rules if rule.covers(file.path)]
@@ -35,9 +37,22 @@ def file_problems(package: ExpectedPackage, files: Sequence[FileFact]) -> Iterat
             yield f"{name} has {path}, which its %files doesn't name"
         if "/../" in f"{file.path}/" or not file.path.startswith("/"):
             yield f"{name} has {path}, which is no plain path"
+        if stat.S_ISLNK(file.mode) and not _leads_inside(file, paths, rules):
+            yield f"{name} has {path}, a link to {printable(file.target)}, which isn't in the package"
         if what := _REFUSED.get(stat.S_IFMT(file.mode)):
             yield f"{name} has {path}, which is {what}"
         yield from (f"{name}: {path} {what}" for what in _rights(file, rules))
+
+
+def _leads_inside(file: FileFact, paths: Set[str], rules: Sequence[FileRule]) -> bool:
+    """Return whether a link leads to a path of its own package, or is one that %files names by itself.
+
+    A link to elsewhere in a folder that is taken as a whole would be upstream's doing.
+    """
+    if any(rule.glob == file.path for rule in rules) or _BUILD_IDS.fullmatch(file.path):
+        return True
+    leads = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), file.target))
+    return bool(file.target) and leads in paths
 
 
 def _listed(package: ExpectedPackage, file: FileFact) -> bool:

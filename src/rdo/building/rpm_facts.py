@@ -54,7 +54,10 @@ _GHOST = 1 << 6
 
 
 class FileFact(NamedTuple):
-    """One path of an RPM: ``mode`` with the type as stat(2) has it, ``digest`` of a file's content."""
+    """One path of an RPM: ``mode`` with the type as stat(2) has it, ``digest`` of a file's content.
+
+    ``target`` is a link's, as the link has it.
+    """
 
     path: str
     mode: int
@@ -63,6 +66,7 @@ class FileFact(NamedTuple):
     capabilities: str = ""
     digest: str = ""
     ghost: bool = False
+    target: str = ""
 
 
 class RpmFacts(Value):
@@ -142,8 +146,9 @@ def files_of(tags: Tags) -> list[FileFact]:
         for tag in ("DIRINDEXES", "FILEMODES", "FILEUSERNAME", "FILEGROUPNAME", "FILEDIGESTS", "FILEFLAGS")
     ]
     capabilities = tags.get("FILECAPS") or [""] * len(names)
+    targets = tags.get("FILELINKTOS") or [""] * len(names)
     folders = tags.get("DIRNAMES", ())
-    if any(len(column) != len(names) for column in (*columns, capabilities)):
+    if any(len(column) != len(names) for column in (*columns, capabilities, targets)):
         raise RpmHeaderError("has a header whose files are told of in part")
     if any(not 0 <= int(index) < len(folders) for index in columns[0]):
         raise RpmHeaderError("has a header whose files are in folders that it doesn't have")
@@ -156,9 +161,10 @@ def files_of(tags: Tags) -> list[FileFact]:
             digest=str(digest),
             ghost=bool(int(flags) & _GHOST),
             capabilities=str(caps).strip(),
+            target=str(target),
         )
-        for name, index, mode, user, group, digest, flags, caps in zip(
-            names, *columns, capabilities, strict=True
+        for name, index, mode, user, group, digest, flags, caps, target in zip(
+            names, *columns, capabilities, targets, strict=True
         )
     ]
 

@@ -303,6 +303,30 @@ def test_no_path_or_right_comes_that_the_spec_does_not_state(
     assert words in "\n".join(found)
 
 
+@pytest.mark.parametrize(
+    ("path", "target", "good"),
+    [
+        (f"{SITE}odd/link", "__init__.py", True),
+        (f"{SITE}odd/link", f"{SITE}odd", True),
+        (f"{SITE}odd/link", "/etc/odd.conf", True),
+        (f"{SITE}odd/link", "/etc", False),
+        (f"{SITE}odd/link", "../../../../../etc/shadow", False),
+        (f"{SITE}odd/link", "", False),
+        ("/var/lib/odd", "/etc", True),
+    ],
+)
+def test_links_lead_inside_unless_the_spec_names_them(
+    tmp_path: Path, path: str, target: str, good: bool
+) -> None:
+    folder, _, name = path.rpartition("/")
+    rows = [row for row in _FILES if row[0] + row[1] != path]
+    owner = ("odd", "odd") if path == "/var/lib/odd" else ("root", "root")
+    tags = files([*rows, (f"{folder}/", name, 0o120777, *owner, "")])
+    found = judged(tmp_path, {**GOOD, **tags, "FILELINKTOS": [*[""] * len(rows), target]})
+    assert (found == []) is good, found
+    assert good or "a link to" in found[0]
+
+
 def test_files_that_are_told_of_in_part_are_refused(tmp_path: Path) -> None:
     assert "told of in part" in judged(tmp_path, {**GOOD, "FILEMODES": [0o100644]})[0]
     assert (
