@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,16 +138,23 @@ def test_a_password_that_somebody_has_changed_is_put_right(cloud: KnownCloud) ->
 def test_passwords_of_the_operator_s_take_the_place_of_others(cloud: KnownCloud, tmp_path: Path) -> None:
     file = tmp_path / "passwords.yaml"
     file.touch(mode=0o600)
-    file.write_text("admin: of-my-own\nnova_database: unasked\n")
+    file.write_text("admin: of-my-own\nnova_database: unasked\nheat_database: a/b\n")
     refused = cloud.installation.rdo("cloud", "up", NAME, "--passwords", str(file))
     assert refused.returncode == 2
     assert f"{file}:2: this cloud has no password nova_database" in refused.stderr
-    file.write_text("admin: of-my-own\nswift_service: another-one\n")
+    assert f"{file}:3: heat_database: character 2 can't be in a URL" in refused.stderr
+    # each is read by another program, in another way
+    odd = {name: odd_password(name) for name in ("admin", "swift_service", "heat_service", "heat_domain")}
+    odd |= {"ironic_service": " p%q;#$$x%% ", "barbican_service": "'q\"\\"}
+    file.write_text(json.dumps(odd))
     done = cloud.installation.json("cloud", "up", NAME, "--passwords", str(file))
     changed = changed_steps(done)[NAME]
-    assert {"clouds", "keystonerc", "keystone-bootstrap", "accounts"} <= changed
-    assert not changed & {"heat-configuration", "ironic-configuration", "heat-engine"}
-    assert "of-my-own" in cloud.on_host("cat /root/keystonerc_admin")
+    assert {"clouds", "keystonerc", "keystone-bootstrap", "accounts", "heat-engine"} <= changed
+    assert not changed & {"heat-database", "ironic-database", "rabbitmq"}
+    assert {name: cloud.secrets()[name] for name in odd} == odd
+    sourced = cloud.on_host("source /root/keystonerc_admin; openstack token issue -f value -c user_id")
+    assert re.fullmatch("[0-9a-f]{32}", sourced.strip())
+    assert {"objects", "secret", "baremetal", "stack", "clear"} <= cloud.verified()
     _assert_kept(cloud)
     assert cloud.up() == {}
 
