@@ -132,7 +132,9 @@ def shell(script: str) -> str:
     [
         ("admin", "", "it is empty"),
         ("admin", "a\nb", "character 2"),
-        ("admin", "ü", "character 1"),
+        ("admin", "a\x9f", "character 2"),
+        ("admin", "\U0001f600", "character 1"),
+        ("glance_service", "ü", "character 1 is not one of ASCII's"),
         ("keystone_database", "p@ss", "character 2 can't be in a URL"),
         ("nova_database", "50%", "character 3"),
         ("nova_messaging", "a b", "character 2"),
@@ -155,7 +157,7 @@ def test_what_a_reader_does_not_read_back_is_refused(name: str, value: str, word
 )
 def test_what_is_odd_is_no_reason_to_refuse(value: str) -> None:
     assert (fault("glance_service", value) is None) == ("\\$" not in value)
-    assert fault("admin", value) is None and fault("horizon", value) is None
+    assert fault("admin", f"ü€ {value}") is None and fault("horizon", value) is None
 
 
 # --- through the command: named together with file and line, and nothing is kept ----------------------------
