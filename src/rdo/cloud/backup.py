@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field, ValidationError
 
+from rdo.cloud import names
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Database, Part, Target
 from rdo.cloud.ssh import command_on, run_on
@@ -56,15 +57,15 @@ class Piece(Part):
 
 
 class Manifest(Part):
-    """What a backup is of, and what it consists of."""
+    """What a backup is of, and what it consists of. Its names reach folders here and scripts on hosts."""
 
-    cloud: str
+    cloud: names.HostName
     series: str
     made: datetime
     packages: Mapping[str, str] = Field(description="OpenStack's on the controller, name -> version-release")
-    databases: tuple[str, ...]
-    ovn: tuple[str, ...]
-    hosts: tuple[str, ...]
+    databases: tuple[names.Database, ...]
+    ovn: tuple[names.Database, ...]
+    hosts: tuple[names.HostName, ...]
     pieces: tuple[Piece, ...]
 
 

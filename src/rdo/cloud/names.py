@@ -91,6 +91,9 @@ HostName = Annotated[
 Interface = Annotated[
     str, _matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "the name of an interface, such as eth1 or bond0.5")
 ]
+Database = Annotated[
+    str, _matching(r"[a-z][a-z0-9_]{0,63}", "a database's name of small letters, digits and _")
+]
 Region = Annotated[
     str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", "a region's name of letters, digits, dots, - and _")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +13,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rdo.cloud import backup
 from rdo.cloud.answerfile import read_answers
 from rdo.cloud.cloudfile import read_cloud
 from rdo.cloud.operations import scripts_for
 from rdo.cloud.plan import Database, Plan, Script, Service
 from rdo.cloud.topology import SERVICES, Cloud
-from rdo.common.errors import DataError
+from rdo.common.errors import DataError, InputError
 from tests.unit.cloud.whole_clouds import make_plans
 
 HOSTILE = (
@@ -168,3 +170,23 @@ def test_all_that_an_answer_file_has_wrong_is_named_with_lines(tmp_path: Path) -
     assert found[4].startswith(
         "CONFIG_NEUTRON_OVN_BRIDGE_IFACES: 'eth2; reboot' is not the name of an interface"
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("cloud", "../../etc"),
+        ("databases", ["nova; reboot"]),
+        ("databases", ["`reboot`"]),
+        ("ovn", ["$(reboot)"]),
+        ("hosts", ["../x"]),
+    ],
+)
+def test_a_backups_names_reach_neither_folders_nor_scripts(tmp_path: Path, field: str, value: object) -> None:
+    manifest: dict[str, object] = {"cloud": "demo", "series": "2026.1", "made": "2026-11-30T00:00:00Z"}
+    manifest |= {"packages": {}, "databases": ["nova"], "ovn": ["ovnnb"], "hosts": ["demo"], "pieces": []}
+    (tmp_path / backup.MANIFEST).write_text(json.dumps(manifest))
+    assert backup.read(tmp_path).cloud == "demo"
+    (tmp_path / backup.MANIFEST).write_text(json.dumps(manifest | {field: value}))
+    with pytest.raises(InputError, match=field):
+        backup.read(tmp_path)
