@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from rdo.common.files import make_folder
 from rdo.state.engine import WRITES, make_engine, unusable
 from rdo.state.history import History
 
@@ -64,7 +65,7 @@ class Database:
 
 def sqlite_url(file: Path) -> str:
     """Return the URL of an SQLite file, and make its folder."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     return f"sqlite:///{file}"
 
 

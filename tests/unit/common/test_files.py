@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rdo.common.errors import RdoError
 from rdo.common.files import locked, make_folder, write_atomically
 
 
@@ -50,3 +51,14 @@ def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(FileExistsError):
         make_folder(tmp_path / "link")
+
+
+def test_a_lock_is_waited_for_no_longer_than_said(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    said = r"lock was locked by another process for 0\.1 s"
+    with locked(lock), pytest.raises(RdoError, match=said), locked(lock, limit=0.1):
+        pytest.fail("two had it")
+    with locked(lock, limit=0.1), pytest.raises(RdoError), locked(lock, shared=True, limit=0.1):
+        pytest.fail("two had it")
+    with locked(lock, shared=True, limit=0.1), locked(lock, shared=True, limit=0.1):
+        pass
