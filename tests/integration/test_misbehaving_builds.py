@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from rdo.building.sealed import Limits, SandboxError, scratch_folder
 from rdo.building.store import LocalStore
 from rdo.distribution.load import Distribution
 from tests.integration.test_rpmbuild import Bench
+from tests.integration.test_unexpected_output import Bench as SdistBench
+from tests.integration.test_unexpected_output import project as sdist
 from tests.settings import installation_of
 
 pytestmark = [pytest.mark.root, pytest.mark.mirror]
@@ -71,6 +74,31 @@ def test_memory_hog(bench: Bench) -> None:
     assert (raw.reason or "").startswith("It reached its limit of 300 MiB of memory, its files included")
     assert time.monotonic() - began < 30
     assert_all_is_well(bench)
+
+
+SDISTS = {
+    "memory": ("x = []\nwhile True: x.append(bytearray(b'x' * (1 << 24)))", "400 MiB of memory"),
+    "forks": ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", "512 processes"),
+}
+
+
+@pytest.mark.parametrize(("code", "limit"), SDISTS.values(), ids=SDISTS)
+def test_sdist_that_uses_up_the_machine_and_its_neighbour(
+    tmp_path_factory: pytest.TempPathFactory, code: str, limit: str
+) -> None:
+    """Its setup.py does so, while another package is built, which doesn't notice."""
+    odd = SdistBench(tmp_path_factory.mktemp("odd"))
+    fine = SdistBench(tmp_path_factory.mktemp("fine"))
+    memory = (400 << 20) if "memory" in limit else (2 << 30)
+    request = odd.request(sdist(code)).model_copy(update={"memory": memory})
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        neighbour = pool.submit(fine.build, sdist("import time; time.sleep(3)"))
+        raw = build_in_root(request, (), {}, odd.planner, odd.folder / "build")
+    assert (raw.reason or "").startswith(f"It reached its limit of {limit}")
+    assert raw.rpms == ()
+    assert neighbour.result().reason is None
+    assert time.monotonic() - began < 60
 
 
 def test_package_may_have_more_memory_than_others(bench: Bench) -> None:
