@@ -25,6 +25,9 @@ from rdo.cli.known_clouds import (
 from rdo.cli.output import print
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rdo.cloud.deployment import Deployment
     from rdo.cloud.given import Given
     from rdo.cloud.status import Status
     from rdo.cloud.topology import Cloud
@@ -105,7 +108,7 @@ def plan(
     if answer_file is not None:
         installation = open_installation()
         described, given = _from_answers(installation.paths, answer_file, name, repository)
-        deployment = describe(installation, described, release, given=given, keep=False)
+        deployment = describe(installation, described, release, given=given)
     else:
         deployment = deployment_of(cloud, release)
     done = apply_plans(deployment, dry_run=True, checks=checks, file=file_of(cloud))
@@ -129,6 +132,18 @@ def up(
     repository: _Repository = None,
     answer_file: _AnswerFile = None,
     release: _Release = None,
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="It is the cloud that is kept under this name, at another address now."),
+    ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="The hosts have this cloud, and what was kept of it here is lost: keep its data, make "
+            "passwords and authority anew.",
+        ),
+    ] = False,
     checks: Checks = True,
     as_json: Json = False,
 ) -> None:
@@ -155,9 +170,10 @@ def up(
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
+    from rdo.cloud import busy
     from rdo.cloud.apply import Applier
-    from rdo.cloud.deployment import remember
     from rdo.cloud.given import passwords as given_passwords
+    from rdo.cloud.records import remember, require_same
     from rdo.cloud.testhosts import hosts
     from rdo.cloud.topology import CORE
     from rdo.common.errors import InputError
@@ -173,9 +189,9 @@ def up(
             raise InputError(
                 "An answer file says which services the cloud has; --with and --only go without one."
             )
-        described, answers = _from_answers(paths, answer_file, name, repository)
+        described, answers = _from_answers(paths, answer_file, name, repository, adopt)
         given = {**answers, **given}
-    if cloud is None and described is None and not (allinone or on_test_host):
+    elif cloud is None and not (allinone or on_test_host):
         raise InputError("Which cloud?", hint="rdo cloud up FILE, or rdo cloud up --allinone --on-test-host")
     if cloud is not None and allinone:
         raise InputError("A file says where the cloud is; --allinone goes without one.")
@@ -183,25 +199,40 @@ def up(
     if services and cloud is not None:
         raise InputError("A cloud's file says which services it has; --with and --only go without one.")
     file = file_of(cloud)
-    if on_test_host and cloud is not None:
-        if file is None:
-            raise InputError(f"{cloud} is there already; --on-test-host goes with a file, or without.")
-        cloud = _rehearse(installation, file, release)
-    elif on_test_host:
-        hosts.require_root()
-        distribution, series, base = base_of(installation, release, "debian13")
-        with progress() as report:
-            made = simple.make_test_hosts(
-                distribution, series, base, installation, report, name=name, nodes=nodes, services=services
+    if on_test_host and cloud is not None and file is None:
+        raise InputError(f"{cloud} is there already; --on-test-host goes with a file, or without.")
+    if cloud is not None:
+        name = cloud_named(paths, cloud, adopt=adopt).name + ("-try" if on_test_host else "")
+    with busy.changing(paths, name, "rdo cloud up"):
+        if on_test_host and file is not None:
+            cloud = _rehearse(installation, file, release)
+        elif on_test_host:
+            hosts.require_root()
+            distribution, series, base = base_of(installation, release, "debian13")
+            with progress() as report:
+                made = simple.make_test_hosts(
+                    distribution,
+                    series,
+                    base,
+                    installation,
+                    report,
+                    name=name,
+                    nodes=nodes,
+                    services=services,
+                )
+            cloud = made.name
+        elif allinone:
+            described = simple.on_host(name, host, repository, services=services or CORE)
+            require_same(paths, described, None, adopt=adopt)
+        with Applier() as applier:
+            described = described or cloud_named(paths, cloud, adopt=adopt)
+            deployment = describe(installation, described, release, given=given)
+            if take_over:
+                deployment = _taken_over(installation, deployment, release, given)
+            remember(paths, deployment.site.cloud, origin=None if on_test_host else file or answer_file)
+            done = apply_plans(
+                deployment, dry_run=False, checks=checks, file=file, applier=applier, taking_over=take_over
             )
-        cloud = made.name
-    elif allinone:
-        described = simple.on_host(name, host, repository, services=services or CORE)
-    with Applier() as applier:
-        described = described or cloud_named(paths, cloud)
-        deployment = describe(installation, described, release, given=given)
-        remember(paths, deployment.site.cloud)
-        done = apply_plans(deployment, dry_run=False, checks=checks, file=file, applier=applier)
     print_report(done, as_json, "changed")
 
 
@@ -372,15 +403,35 @@ def _rehearse(installation: Installation, file: Path, release: str | None) -> st
     return made.name
 
 
+def _taken_over(
+    installation: Installation, deployment: Deployment, release: str | None, given: Mapping[str, Given]
+) -> Deployment:
+    """Keep what locks data on the hosts, stop what has former passwords there, and return the new plans."""
+    from rdo.cli.show import progress
+    from rdo.cloud.everywhere import stop_openstack
+    from rdo.cloud.ownership import found_secrets
+    from rdo.common.files import make_folder
+
+    found = found_secrets(deployment)
+    make_folder(deployment.folder, private=True)
+    deployment.credentials.adopt(found)
+    print("Taken over:", ", ".join(sorted(found)) or "no secret", file=sys.stderr)
+    with progress() as report, report.task(f"Stopping {deployment.name}'s services"):
+        stop_openstack(deployment, report=report.message)
+    return describe(installation, deployment.site.cloud, release, given=given)
+
+
 def _from_answers(
-    paths: Paths, file: Path, name: str, repository: str | None
+    paths: Paths, file: Path, name: str, repository: str | None, adopt: bool = False
 ) -> tuple[Cloud, dict[str, Given]]:
     """Read an answer file and say what of it has no meaning here; of its passwords, return the new ones."""
     from rdo.cloud.answerfile import read_answers
     from rdo.cloud.credentials import Credentials
     from rdo.cloud.given import not_kept
+    from rdo.cloud.records import require_same
 
     answers = read_answers(file, name=name, repository=repository)
+    require_same(paths, answers.cloud, file, adopt=adopt)
     for remark in answers.remarks:
         print(remark, file=sys.stderr)
     new, others = not_kept(Credentials(paths.clouds / name / "passwords.json"), answers.passwords)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from rdo.cli.known_clouds import (
     Yes,
     apply_plans,
     base_of,
+    changing,
     cloud_named,
     deployment_of,
     describe,
@@ -31,7 +33,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_LeaveMounted = Annotated[
+    bool,
+    typer.Option(
+        "--leave-mounted",
+        help="Leave the places of data where other file systems are mounted, instead of refusing.",
+    ),
+]
+
 _BACKUPS = Path("backups")
+_Limit = Annotated[
+    int, typer.Option("--limit", min=1, help="Seconds for each database, and for each host's files.")
+]
+_LIMIT = 7200
 
 
 @app.command()
@@ -56,31 +70,35 @@ def add(
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
-    from rdo.cloud.deployment import remember
+    from rdo.cloud.records import remember
     from rdo.common.errors import InputError
 
     installation = open_installation()
     paths = installation.paths
-    described = cloud_named(paths, cloud)
-    named = any(one.name == name for one in described.hosts)
-    if named and (on_test_host or host):
-        raise InputError(f"{described.name} has a host {name} already; without options it is put up (again).")
-    if on_test_host:
-        distribution, series, base = base_of(installation, described.series, described.platform)
-        with progress() as report:
-            described = simple.add_test_host(
-                distribution, series, base, installation, report, cloud=described, name=name
+    with changing(paths, cloud, "add") as described:
+        named = any(one.name == name for one in described.hosts)
+        if named and (on_test_host or host):
+            raise InputError(
+                f"{described.name} has a host {name} already; without options it is put up (again)."
             )
-    elif host is not None:
-        described = simple.with_compute(described, simple.compute_at(name, host))
-    elif not named:
-        raise InputError(
-            f"{described.name} has no host {name}.",
-            hint="Write it under `hosts` in the cloud's file, or say --host or --on-test-host.",
+        if on_test_host:
+            distribution, series, base = base_of(installation, described.series, described.platform)
+            with progress() as report:
+                described = simple.add_test_host(
+                    distribution, series, base, installation, report, cloud=described, name=name
+                )
+        elif host is not None:
+            described = simple.with_compute(described, simple.compute_at(name, host))
+        elif not named:
+            raise InputError(
+                f"{described.name} has no host {name}.",
+                hint="Write it under `hosts` in the cloud's file, or say --host or --on-test-host.",
+            )
+        remember(paths, described)
+        joining = describe(installation, described, None).joining(name)
+        print_report(
+            apply_plans(joining, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed"
         )
-    remember(paths, described)
-    joining = describe(installation, described, None).joining(name)
-    print_report(apply_plans(joining, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed")
 
 
 @app.command()
@@ -90,6 +108,7 @@ def remove(
     dead: Annotated[
         bool, typer.Option("--dead", help="It is gone: its machines are started anew on other hosts.")
     ] = False,
+    leave_mounted: _LeaveMounted = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -106,23 +125,26 @@ def remove(
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import leaving
-    from rdo.cloud.deployment import remember
+    from rdo.cloud.records import remember
 
     installation = open_installation()
     paths = installation.paths
     described = cloud_named(paths, cloud)
-    rest = leaving.without(described, name)
-    deployment = describe(installation, described, None, all_run=not dead)
     if not yes:
+        deployment = describe(installation, described, None, all_run=not dead)
+        leaving.without(described, name)
         machines = leaving.machines_on(deployment, name)
         print(f"{len(machines)} machines would move off {name}, and it would leave {described.name}.")
         print(*machines, "Nothing was done. --yes does it.", sep="\n")
         return
-    with progress() as report, report.task(f"{name} leaves {described.name}"):
-        leaving.leave(deployment, name, dead=dead, report=report.message)
-    remember(paths, rest)
-    told = describe(installation, rest, None).telling()
-    print_report(apply_plans(told, dry_run=False, checks=True), as_json, "changed")
+    with changing(paths, cloud, "remove") as described:
+        rest = leaving.without(described, name)
+        deployment = describe(installation, described, None, all_run=not dead)
+        with progress() as report, report.task(f"{name} leaves {described.name}"):
+            leaving.leave(deployment, name, dead=dead, leave_mounted=leave_mounted, report=report.message)
+        remember(paths, rest)
+        told = describe(installation, rest, None).telling()
+        print_report(apply_plans(told, dry_run=False, checks=True), as_json, "changed")
     if (file := file_of(cloud)) is not None:
         print(f"{file} names {name} still; without it there, `up` won't bring it back.", file=sys.stderr)
 
@@ -143,29 +165,32 @@ def rotate(
 
     Examples: rdo cloud rotate demo --passwords; rdo cloud rotate demo --passwords --certificates --yes
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud.everywhere import stop_openstack
     from rdo.common.errors import InputError
 
     if not (passwords or certificates):
         raise InputError("What is to be made anew?", hint="--passwords, --certificates, or both.")
-    deployment = deployment_of(cloud, None)
     if not yes:
+        deployment = deployment_of(cloud, None)
         what = ["passwords"] * passwords + ["hosts' certificates"] * certificates
         names = deployment.credentials.names() if passwords else []
         print(f"The {' and the '.join(what)} of {deployment.name} would be made anew. --yes does it.")
         print(*names, sep="\n")
         return
-    with progress() as report:
-        look_first(deployment, file_of(cloud), report)
-    if passwords:
-        deployment.credentials.renew()
-    if certificates:
-        deployment.authority.renew()
-    # who has old passwords still would ask for tokens over and over, while those who have new ones start
-    with progress() as report, report.task(f"Stopping {deployment.name}'s services"):
-        stop_openstack(deployment, report=report.message)
-    print_report(apply_plans(deployment_of(cloud, None), dry_run=False, checks=False), as_json, "changed")
+    with changing(open_installation().paths, cloud, "rotate"):
+        deployment = deployment_of(cloud, None)
+        with progress() as report:
+            look_first(deployment, file_of(cloud), report)
+        if passwords:
+            deployment.credentials.renew()
+        if certificates:
+            deployment.authority.renew()
+        # who has old passwords still would ask for tokens over and over, while those who have new ones start
+        with progress() as report, report.task(f"Stopping {deployment.name}'s services"):
+            stop_openstack(deployment, report=report.message)
+        print_report(apply_plans(deployment_of(cloud, None), dry_run=False, checks=False), as_json, "changed")
 
 
 @app.command()
@@ -174,6 +199,7 @@ def down(
     data: Annotated[
         bool, typer.Option("--data", help="Remove databases, images, volumes, disks and keys as well.")
     ] = False,
+    leave_mounted: _LeaveMounted = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -186,22 +212,27 @@ def down(
     """
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
-    from rdo.cloud.deployment import forget
+    from rdo.cloud.clearing import mounted, require_unmounted
+    from rdo.cloud.records import forget
     from rdo.cloud.takedown import removals, take_down
 
-    deployment = deployment_of(cloud, None)
-    planned = removals(deployment, data=data)
-    if _only_shown(planned, as_json, yes, "" if data else " Data stays; --data removes it."):
-        return
-    with progress() as report, report.task(f"Taking down {deployment.name}", len(planned)) as task:
+    paths = open_installation().paths
+    with changing(paths, cloud, "down") if yes else nullcontext():
+        deployment = deployment_of(cloud, None)
+        planned = removals(deployment, data=data)
+        if data and not leave_mounted:
+            require_unmounted(mounted(deployment))
+        if _only_shown(planned, as_json, yes, "" if data else " Data stays; --data removes it."):
+            return
+        with progress() as report, report.task(f"Taking down {deployment.name}", len(planned)) as task:
 
-        def tell(line: str) -> None:
-            task.advance()
-            report.message(line)
+            def tell(line: str) -> None:
+                task.advance()
+                report.message(line)
 
-        take_down(deployment, data=data, report=tell)
-    if data:
-        forget(open_installation().paths, deployment.name)
+            take_down(deployment, data=data, leave_mounted=leave_mounted, report=tell)
+        if data:
+            forget(paths, deployment.name)
     if not as_json:
         print(f"{deployment.name} is down." + (" Its data is gone." if data else " Its data is there still."))
 
@@ -222,15 +253,17 @@ def stop(
 
     Examples: rdo cloud stop demo; rdo cloud stop demo --patience 300 --yes
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import halting
 
-    deployment = deployment_of(cloud, None)
-    planned = halting.halts(deployment)
-    if _only_shown(planned, as_json, yes):
-        return
-    with progress() as report, report.task(f"Stopping {deployment.name}"):
-        halting.stop(deployment, patience=patience, report=report.message)
+    with changing(open_installation().paths, cloud, "stop") if yes else nullcontext():
+        deployment = deployment_of(cloud, None)
+        planned = halting.halts(deployment)
+        if _only_shown(planned, as_json, yes):
+            return
+        with progress() as report, report.task(f"Stopping {deployment.name}"):
+            halting.stop(deployment, patience=patience, report=report.message)
     if not as_json:
         print(f"{deployment.name} is stopped. Next: rdo cloud start {cloud}")
 
@@ -243,8 +276,11 @@ def start(cloud: CloudName, as_json: Json = False) -> None:
 
     Example: rdo cloud start demo
     """
-    deployment = deployment_of(cloud, None)
-    print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
+    from rdo.cli.installation import open_installation
+
+    with changing(open_installation().paths, cloud, "start"):
+        deployment = deployment_of(cloud, None)
+        print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
 
 
 @app.command()
@@ -254,6 +290,7 @@ def backup(
     show: Annotated[
         Path | None, typer.Option("--show", help="Instead: what this backup is, having checked all of it.")
     ] = None,
+    limit: _Limit = _LIMIT,
     as_json: Json = False,
 ) -> None:
     """Copy a cloud's databases, keys and what is kept of it here into a new folder, while it runs.
@@ -263,6 +300,7 @@ def backup(
 
     Examples: rdo cloud backup demo /srv/backups; rdo cloud backup --show /srv/backups/demo-20261127T063000Z
     """
+    from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
     from rdo.cloud import backup as copies
     from rdo.common.errors import InputError
@@ -272,9 +310,13 @@ def backup(
             raise InputError("--show is of a backup that is there, and goes without a cloud.")
         place, manifest = show, copies.read(show)
     else:
-        deployment = deployment_of(cloud, None)
-        with progress() as report, report.task(f"Copying {deployment.name}"):
-            place, manifest = copies.make(deployment, folder, report=report.message)
+        with (
+            changing(open_installation().paths, cloud, "backup") as described,
+            progress() as report,
+            report.task(f"Copying {described.name}"),
+        ):
+            deployment = deployment_of(cloud, None)
+            place, manifest = copies.make(deployment, folder, limit=limit, report=report.message)
     if as_json:
         print_json({"folder": str(place), **manifest.model_dump(mode="json")})
         return
@@ -286,6 +328,7 @@ def backup(
 @app.command()
 def restore(
     folder: Annotated[Path, typer.Argument(help="A backup, as `rdo cloud backup` has made it.")],
+    limit: _Limit = _LIMIT,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -299,20 +342,22 @@ def restore(
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import backup as copies
-    from rdo.cloud import restoring
+    from rdo.cloud import busy, restoring
 
     manifest = copies.read(folder)
     if not yes:
         print(f"# {manifest.cloud}, OpenStack {manifest.series}", *restoring.actions(manifest), sep="\n")
         print("Nothing was done. --yes does it.")
         return
-    restoring.take_home(open_installation().paths, folder, manifest)
-    deployment = deployment_of(manifest.cloud, None)
-    restoring.check(deployment, manifest)
-    apply_plans(deployment, dry_run=False, checks=True)
-    with progress() as report, report.task(f"Bringing {manifest.cloud} back"):
-        restoring.restore(deployment, folder, manifest, report=report.message)
-    print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
+    paths = open_installation().paths
+    with busy.changing(paths, manifest.cloud, "rdo cloud restore"):
+        restoring.take_home(paths, folder, manifest)
+        deployment = deployment_of(manifest.cloud, None)
+        restoring.check(deployment, manifest)
+        apply_plans(deployment, dry_run=False, checks=True)
+        with progress() as report, report.task(f"Bringing {manifest.cloud} back"):
+            restoring.restore(deployment, folder, manifest, limit=limit, report=report.message)
+        print_report(apply_plans(deployment, dry_run=False, checks=False), as_json, "changed")
 
 
 def _only_shown(planned: Sequence[HostActions], as_json: bool, yes: bool, more: str = "") -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 from rdo.cli.output import print
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rdo.cloud.apply import Applier
     from rdo.cloud.deployment import Deployment
@@ -42,13 +43,14 @@ def deployment_of(
     *,
     all_run: bool = True,
     given: Mapping[str, Given] | None = None,
+    adopt: bool = False,
 ) -> Deployment:
     """Return the plans of the cloud that an operator has named; ``given`` are passwords of theirs."""
     from rdo.cli.installation import open_installation
 
     installation = open_installation()
-    paths = installation.paths
-    return describe(installation, cloud_named(paths, name), release, all_run=all_run, given=given)
+    described = cloud_named(installation.paths, name, adopt=adopt)
+    return describe(installation, described, release, all_run=all_run, given=given)
 
 
 def describe(
@@ -58,18 +60,18 @@ def describe(
     *,
     all_run: bool = True,
     given: Mapping[str, Given] | None = None,
-    keep: bool = True,
 ) -> Deployment:
     """Return the plans of a cloud, on the series and the platform that it, or ``release``, says."""
+    from rdo.cloud import deployment, records, repositorykey
+
     paths = installation.paths
-    from rdo.cloud import deployment, repositorykey
 
     _, series, platform = base_of(installation, release or described.series, described.platform)
     if (told := repositorykey.ensure(paths, described, platform.name, series.series)) is not None:
         print(told, file=sys.stderr)
-    known = deployment.test_hosts_of(paths, described)
+    known = records.test_hosts_of(paths, described)
     return deployment.describe(
-        paths, described, series, platform, test_hosts=known, all_run=all_run, given=given, keep=keep
+        paths, described, series, platform, test_hosts=known, all_run=all_run, given=given
     )
 
 
@@ -84,19 +86,33 @@ def base_of(
     return distribution, series, choose_platform(platform, series, distribution)
 
 
-def cloud_named(paths: Paths, name: str | None) -> Cloud:
+def cloud_named(paths: Paths, name: str | None, *, adopt: bool = False) -> Cloud:
     """Return the cloud of an operator's file, or one that was put up from here.
 
-    :raises InputError: there is none of that name, or the file has mistakes
+    :param adopt: the file's cloud is the one that is kept under its name
+    :raises InputError: there is none of that name, or the file has mistakes, or its name is another cloud's
     """
-    from rdo.cloud.cloudfile import read_cloud
-    from rdo.cloud.deployment import recall
+    from rdo.cloud.records import described, recall
     from rdo.common.errors import InputError
 
     if name is None:
         raise InputError("Which cloud?", hint="Its file, or the name of one that was put up from here.")
     file = file_of(name)
-    return recall(paths, name) if file is None else read_cloud(file)
+    return recall(paths, name) if file is None else described(paths, file, adopt=adopt)
+
+
+@contextmanager
+def changing(paths: Paths, name: str | None, command: str) -> Iterator[Cloud]:
+    """Hold the lock of the cloud that an operator has named, and yield it as it is then.
+
+    :param command: the command's name below ``rdo cloud``
+    :raises BusyError: another command changes it just now
+    """
+    from rdo.cloud import busy
+
+    with busy.changing(paths, cloud_named(paths, name).name, f"rdo cloud {command}"):
+        # another command may have changed it before this one had the lock
+        yield cloud_named(paths, name)
 
 
 def file_of(name: str | None) -> Path | None:
@@ -106,10 +122,13 @@ def file_of(name: str | None) -> Path | None:
     return None
 
 
-def look_first(deployment: Deployment, file: Path | None, report: Progress) -> None:
+def look_first(
+    deployment: Deployment, file: Path | None, report: Progress, *, taking_over: bool = False
+) -> None:
     """Look at options and hosts before anything is done.
 
     :param file: the operator's, if there is one
+    :param taking_over: the hosts may have a cloud with other secrets
     """
     from rdo.cli.installation import open_installation
     from rdo.cloud.optionschema import check_options
@@ -129,7 +148,7 @@ def look_first(deployment: Deployment, file: Path | None, report: Progress) -> N
     except UnreachableError as error:
         # hosts may know the repository by an address that only they reach
         print(f"{error} Options are not checked.", file=sys.stderr)
-    check(deployment)
+    check(deployment, taking_over=taking_over)
 
 
 def apply_plans(
@@ -139,14 +158,18 @@ def apply_plans(
     checks: bool,
     file: Path | None = None,
     applier: Applier | None = None,
+    taking_over: bool = False,
 ) -> ApplyReport:
     """Apply plans, or look what they would change, and show how it goes."""
     from rdo.cli.show import progress
-    from rdo.cloud.deployment import put_up
     from rdo.cloud.looking import look
+    from rdo.cloud.rollout import put_up
+
+    def first() -> None:
+        look_first(deployment, file, report, taking_over=taking_over)
 
     with progress() as report, ThreadPoolExecutor(max_workers=1) as pool:
-        looked = pool.submit(look_first, deployment, file, report) if checks else None
+        looked = pool.submit(first) if checks else None
         # where nothing is changed, both can be looked at side by side
         if looked is not None and not dry_run:
             looked.result()
@@ -162,7 +185,7 @@ def apply_plans(
                 if dry_run:
                     values = deployment.credentials.values()
                     return look(deployment.plans, deployment.targets, secrets=values, report=tell)
-                return put_up(deployment, report=tell, applier=applier)
+                return put_up(deployment, taking_over=taking_over, report=tell, applier=applier)
             finally:
                 # what is wrong with options and hosts says more than what came of it
                 if looked is not None:

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, ip_address
 
-from rdo.cloud.deployment import recall, remember, test_hosts_of
 from rdo.cloud.hostbase import ensure_cloud_base
+from rdo.cloud.records import recall, remember, require_on_test_hosts, test_hosts_of
 from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.network import OUTSIDE, Network
 from rdo.cloud.testhosts.records import TestHost
@@ -214,6 +214,7 @@ def make_test_hosts(
         service
     """
     paths = installation.paths
+    require_on_test_hosts(paths, name)
     if (kept := _kept(paths, name)) is not None:
         _require_made_for(kept, services)
         hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
@@ -249,6 +250,7 @@ def rehearse(
     :raises InputError: not root, hosts of this platform can't be made, or those that are there lack something
     """
     paths = installation.paths
+    require_on_test_hosts(paths, name)
     if (kept := _kept(paths, name)) is not None:
         _require_made_for(kept, like.services)
     names = [f"{name}-{host.name}" for host in like.hosts]

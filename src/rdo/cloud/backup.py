@@ -13,10 +13,10 @@ Images, volumes and disks are not in it.
 
 from __future__ import annotations
 
-import shlex
+import gzip
 import shutil
-import subprocess
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 from rdo.cloud import names
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Database, Part, Target
-from rdo.cloud.ssh import command_on, run_on
+from rdo.cloud.ssh import TRANSFER, run_on, transfer
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import sha256_file, sync, write_atomically
 
@@ -83,12 +83,17 @@ def copy(source: Path, place: Path) -> None:
 
 
 def make(
-    deployment: Deployment, target: Path, *, report: Callable[[str], None] | None = None
+    deployment: Deployment,
+    target: Path,
+    *,
+    limit: float = TRANSFER,
+    report: Callable[[str], None] | None = None,
 ) -> tuple[Path, Manifest]:
     """Copy what a cloud knows into a new folder below ``target``; return that and what is in it.
 
     The cloud goes on meanwhile. Each database is copied as of one moment, but not all as of the same.
 
+    :param limit: seconds for each database, and for each host's files
     :param report: told of each part when it is done
     :raises RdoError: a host could not be reached, or something could not be copied; nothing is left then
     """
@@ -108,15 +113,18 @@ def make(
         databases = databases_of(deployment)
         for name in databases:
             dump = f"mariadb-dump --single-transaction --quick --routines --triggers {name}"
-            _receive(controller, dump, work / f"databases/{name}.sql.gz")
+            place = work / f"databases/{name}.sql.gz"
+            _receive(controller, dump, place, what=f"the database {name}", limit=limit)
             tell(f"database {name}")
         ovn = [*OVN] if "neutron" in deployment.site.cloud.services else []
         for name in ovn:
             dump = f"ovsdb-client backup unix:/var/run/ovn/{name}_db.sock {OVN[name]}"
-            _receive(controller, dump, work / f"ovn/{name}.db.gz")
+            place = work / f"ovn/{name}.db.gz"
+            _receive(controller, dump, place, what=f"the database {OVN[name]}", limit=limit)
             tell(f"database {OVN[name]}")
         for plan, host in deployment.rows:
-            _receive(host, f"({_FILES}) | tar -C / -cf - -T -", work / f"hosts/{plan.host}.tar.gz")
+            place = work / f"hosts/{plan.host}.tar.gz"
+            _receive(host, f"({_FILES}) | tar -C / -cf - -T -", place, what="its files", limit=limit)
             tell(f"files of {plan.host}")
         manifest = Manifest(
             cloud=deployment.name,
@@ -163,22 +171,22 @@ def read(folder: Path) -> Manifest:
     return manifest
 
 
-def _receive(target: Target, command: str, place: Path) -> None:
+def _receive(target: Target, command: str, place: Path, *, what: str, limit: float) -> None:
     """Write what a command on a host prints into a file, compressed on its way."""
     script = f"set -euo pipefail\n{command} | gzip -c\n"
-    with place.open("wb") as file, tempfile.TemporaryFile() as words:
-        done = subprocess.run(
-            command_on(target, f"bash -c {shlex.quote(script)}"),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=words,
-            check=False,
-        )
-        words.seek(0)
-        said = words.read().decode(errors="replace").strip().splitlines()[-10:]
-    if done.returncode != 0:
-        what = command.strip().splitlines()[0]
-        raise RdoError("\n".join([f"On {target.host}, `{what}` failed:", *said]))
+    done = transfer(target, script, place=place, limit=limit)
+    if done.status != 0:
+        said = done.stderr.strip().splitlines()[-10:]
+        raise RdoError("\n".join([f"On {target.host}, {what} could not be copied:", *said]))
+    try:
+        with gzip.open(place) as content:
+            while content.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise RdoError(
+            f"What {target.host} sent of {what} is damaged: {error}.",
+            hint="Does a login there print anything, as from .bashrc? It must not.",
+        ) from error
 
 
 def _packages(controller: Target) -> dict[str, str]:

@@ -62,6 +62,8 @@ hosts:
 def read_cloud(path: Path) -> Cloud:
     """Read an operator's file; files that it names are looked for beside it.
 
+    ``name`` is in the model's ``model_fields_set`` where the file has one.
+
     :raises DataError: all mistakes in it, each with its line
     """
     cloud = validate(read_yaml(path), Cloud)

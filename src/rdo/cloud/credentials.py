@@ -16,19 +16,18 @@ from rdo.common.files import locked, make_folder, write_atomically
 class Credentials:
     """The passwords of one cloud, by name.
 
-    A name that is asked for the first time gets 32 hexadecimal digits from the system's random source, which
-    are on disk before they are returned.
+    A name that is asked for the first time gets 32 hexadecimal digits from the system's random source.
 
-    :param given: what an operator says instead of what is kept; it is kept when :meth:`keep` is called
-    :param write: without, what is made is not kept
+    Nothing is written before :meth:`keep` is called, which has to be before any host hears of it: who only
+    looks at a cloud, or is refused, leaves no passwords behind that are nowhere in force.
+
+    :param given: what an operator says instead of what is kept
     """
 
-    def __init__(
-        self, path: Path, given: Mapping[str, SecretStr] | None = None, *, write: bool = True
-    ) -> None:
+    def __init__(self, path: Path, given: Mapping[str, SecretStr] | None = None) -> None:
         self.path = path
-        self._write_made = write
         self._given = {name: value.get_secret_value() for name, value in (given or {}).items()}
+        self._made: dict[str, str] = {}
         self.unused = set(self._given)
         """Names of what was given and not asked for yet."""
 
@@ -36,23 +35,26 @@ class Credentials:
         if name in self._given:
             self.unused.discard(name)
             return SecretStr(self._given[name])
-        with locked(self.path.with_suffix(".lock")):
-            known = self._read()
-            if name not in known:
-                known[name] = secrets.token_hex(16)
-                if self._write_made:
-                    self._write(known)
-        return SecretStr(known[name])
+        known = self._read()
+        if name in known:
+            return SecretStr(known[name])
+        return SecretStr(self._made.setdefault(name, secrets.token_hex(16)))
 
     def __contains__(self, name: str) -> bool:
         return name in self._given or name in self._read()
 
+    @property
+    def fresh(self) -> set[str]:
+        """Names of what was made anew, and is not kept yet."""
+        return self._made.keys() - self._read().keys()
+
     def keep(self) -> None:
-        """Keep what was given; the next ``up`` puts it in force."""
+        """Keep what was given and made; the next ``up`` puts it in force."""
         with locked(self.path.with_suffix(".lock")):
             known = self._read()
-            if not self._given.items() <= known.items():
-                self._write(known | self._given)
+            new = {**self._made, **known, **self._given}
+            if new != known:
+                self._write(new)
 
     def renew(self) -> list[str]:
         """Make all passwords anew, and return their names; the next ``up`` puts them in force.
@@ -73,6 +75,11 @@ class Credentials:
         """
         return self._read()
 
+    def adopt(self, found: Mapping[str, SecretStr]) -> None:
+        """Keep secrets that hosts have, in the place of what is kept under their names."""
+        with locked(self.path.with_suffix(".lock")):
+            self._write(self._read() | {name: value.get_secret_value() for name, value in found.items()})
+
     def names(self) -> list[str]:
         """Return the names of what :meth:`renew` makes anew."""
         return sorted(name for name in self._read() if not name.startswith("ceph_key_") and not _stays(name))
@@ -84,7 +91,7 @@ class Credentials:
 
     def values(self) -> list[str]:
         """Return all passwords that there are by now."""
-        return sorted({*self._read().values(), *self._given.values()})
+        return sorted({*self._read().values(), *self._given.values(), *self._made.values()})
 
     def _write(self, known: Mapping[str, str]) -> None:
         make_folder(self.path.parent, private=True)

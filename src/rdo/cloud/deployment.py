@@ -5,29 +5,26 @@ It is in ``<state>/clouds/<name>``: ``cloud.json``, ``passwords.json`` (0600), `
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from rdo.cloud import repositorykey
-from rdo.cloud.apply import Applier
 from rdo.cloud.credentials import Credentials
 from rdo.cloud.differences import hidden
 from rdo.cloud.given import Given, ceph_keys, kept_faults
 from rdo.cloud.passwordrules import fault
 from rdo.cloud.pki import Authority
-from rdo.cloud.plan import ApplyReport, Plan, StepResult, Target
+from rdo.cloud.plan import Plan, Target
 from rdo.cloud.roles import plans
-from rdo.cloud.testhosts import hosts
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.topology import LOCAL, Cloud, PlatformNames, Repository, Service, Site
-from rdo.common.errors import DataError, InputError, RdoError, UnknownNameError
-from rdo.common.files import make_folder, write_atomically
+from rdo.common.errors import DataError, InputError
+from rdo.common.files import make_folder
 from rdo.common.paths import Paths
 from rdo.distribution.models import Platform, Release
 from rdo.repository import keys
@@ -92,6 +89,17 @@ class Deployment:
         return replace(self, plans=[plan.about_hosts() for plan in self.plans])
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether secrets were made anew that are not kept yet."""
+        return bool(self.credentials.fresh) or self.authority.is_fresh
+
+    def keep(self) -> None:
+        """Keep passwords and certificates that were made, before any host hears of them."""
+        make_folder(self.folder, private=True)
+        self.credentials.keep()
+        self.authority.keep()
+
+    @property
     def steps(self) -> int:
         """How many steps all plans have."""
         return sum(len(plan.steps) for plan in self.plans)
@@ -121,14 +129,14 @@ def describe(
     test_hosts: Mapping[str, TestHost] | None = None,
     all_run: bool = True,
     given: Mapping[str, Given] | None = None,
-    keep: bool = True,
 ) -> Deployment:
     """Work out the plans of a cloud; its passwords and certificates are made where there are none yet.
+
+    They are kept when the plans are applied, and not before.
 
     :param test_hosts: those of its hosts that are test hosts, by name
     :param all_run: what is to be done needs all of them
     :param given: passwords that take the place of those that are kept
-    :param keep: keep these from now on; without, they are for these plans only
     :raises InputError: a test host doesn't run, or there is no repository
     :raises DataError: passwords are unusable, all of them; none was kept
     """
@@ -168,8 +176,6 @@ def describe(
     _check_secrets(kept, brought, lambda secrets: plans(site, secrets, authority))
     credentials = Credentials(kept.path, {name: one.value for name, one in brought.items()})
     made = plans(site, credentials, authority)
-    if keep:
-        credentials.keep()
     return Deployment(
         site=site,
         credentials=credentials,
@@ -193,7 +199,7 @@ def _check_secrets(
     problems = kept_faults(kept, brought)
     if brought and not problems:
         # in the place of what may be unusable
-        tried = Credentials(kept.path, {name: SecretStr("0" * 32) for name in brought}, write=False)
+        tried = Credentials(kept.path, {name: SecretStr("0" * 32) for name in brought})
         asking(tried)
         problems += [
             brought[name].problem(f"this cloud has no password {name}; passwords.json has the names")
@@ -218,75 +224,3 @@ def _target(name: str, cloud: Cloud, test_hosts: Mapping[str, TestHost]) -> Targ
         return Target(host=name, local=True)
     user, at, address = (host.ssh or str(host.address)).rpartition("@")
     return Target(host=address, user=user if at else "root")
-
-
-def remember(paths: Paths, cloud: Cloud) -> None:
-    """Keep a cloud's topology, so that its name is enough from then on."""
-    folder = make_folder(paths.clouds / cloud.name, private=True)
-    write_atomically(folder / "cloud.json", cloud.model_dump_json(indent=1) + "\n")
-
-
-def forget(paths: Paths, name: str) -> None:
-    """Remove what is kept of a cloud here: topology, passwords, certificates, logs."""
-    shutil.rmtree(paths.clouds / name, ignore_errors=True)
-
-
-def recall(paths: Paths, name: str) -> Cloud:
-    """Return the topology of a cloud that was put up from here.
-
-    :raises UnknownNameError: there is none of that name
-    :raises InputError: what is kept of it can't be read
-    """
-    try:
-        return Cloud.model_validate_json((paths.clouds / name / "cloud.json").read_text())
-    except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputError(
-            f"What is kept of {name} can't be read: {reasons}.", hint="Was it written by a newer rdo?"
-        ) from error
-    except FileNotFoundError:
-        known = sorted(file.parent.name for file in paths.clouds.glob("*/cloud.json"))
-        raise UnknownNameError("cloud", name, known) from None
-
-
-def test_hosts_of(paths: Paths, cloud: Cloud) -> dict[str, TestHost]:
-    """Return those of a cloud's hosts that are test hosts of this installation, by name and address."""
-    known = {host.name: host for host in hosts.list_hosts(paths)}
-    return {
-        host.name: known[host.name]
-        for host in cloud.hosts
-        if host.name in known and known[host.name].address == str(host.address)
-    }
-
-
-def put_up(
-    deployment: Deployment,
-    *,
-    report: Callable[[StepResult], None] | None = None,
-    applier: Applier | None = None,
-) -> ApplyReport:
-    """Apply a deployment's plans; the log of the run is kept beside its passwords.
-
-    :param applier: a process for it that was started before; it is ended
-    :raises RdoError: a step failed; the message names hosts and steps and has the steps' last words
-    """
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    log = deployment.folder / "logs" / f"{stamp}.log"
-    with applier or Applier() as process:
-        made = process.apply(
-            deployment.plans,
-            deployment.targets,
-            secrets=deployment.credentials.values(),
-            report=report,
-            log=log,
-        )
-    if not made.ok:
-        words = "\n".join(
-            f"On {failed.host}, the step {failed.title!r} failed:\n{(failed.error or '').strip()}"
-            for failed in made.failed
-        )
-        raise RdoError(
-            words,
-            hint=f"The whole log is {log}. Run it again when the cause is mended; it goes on from there.",
-        )
-    return made

@@ -12,7 +12,16 @@ from rdo.cloud.ssh import run_on
 from rdo.common.errors import RdoError
 from rdo.common.process import CommandError
 
-_PATIENCE = 900.0
+_LIMIT = 900.0
+"""Seconds for a script on one host."""
+# what is not there, as on a host that was cleared, need not be stopped
+_STOP = """
+there=()
+for unit in {units}; do
+    ! systemctl cat "$unit" >/dev/null 2>&1 || there+=("$unit")
+done
+[ ${{#there[@]}} = 0 ] || systemctl stop "${{there[@]}}"
+"""
 
 
 class HostActions(Part):
@@ -28,18 +37,20 @@ def on_every_host(
     *,
     report: Callable[[str], None] | None = None,
     word: str = "done",
+    limit: float = _LIMIT,
 ) -> None:
     """Run a script on each host, side by side but for the controller, whose turn is when all others are done.
 
     :param script_of: makes the script of a host from its plan
     :param report: told a line for each host that is done, which says that it is ``word``
+    :param limit: seconds for the script on each host
     :raises RdoError: a host could not be reached, or something on it failed; the others are done
     """
 
     def on(row: tuple[Plan, Target]) -> str | None:
         plan, target = row
         try:
-            done = run_on(target, script_of(plan), timeout=_PATIENCE)
+            done = run_on(target, script_of(plan), timeout=limit)
         except CommandError as error:
             return f"{plan.host}: {error}"
         if done.status == 0 and report is not None:
@@ -78,6 +89,6 @@ def stop_openstack(deployment: Deployment, *, report: Callable[[str], None] | No
 
     def script(plan: Plan) -> str:
         ours = openstack_units(deployment, plan)
-        return f"systemctl stop {shlex.join(ours)}" if ours else "true"
+        return _STOP.format(units=shlex.join(ours)) if ours else "true"
 
     on_every_host(deployment, script, report=report, word="without OpenStack's services")

@@ -53,7 +53,9 @@ def stop(deployment: Deployment, *, patience: int, report: Callable[[str], None]
     """
     computes = deployment.part(lambda plan: _COMPUTE in units_of(plan))
     shutdown = _SHUTDOWN.replace("PATIENCE", str(patience))
-    on_every_host(computes, lambda _: shutdown, report=report, word="without machines that run")
+    on_every_host(
+        computes, lambda _: shutdown, report=report, word="without machines that run", limit=patience + 900
+    )
 
     def script(plan: Plan) -> str:
         # OpenStack's wait for what is under way, all at once; the others one after the other, as each may

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from rdo.cloud.clearing import mounted, require_unmounted
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.roles.node import CLOUD
@@ -43,28 +44,41 @@ def machines_on(deployment: Deployment, name: str) -> list[str]:
 
 
 def leave(
-    deployment: Deployment, name: str, *, dead: bool, report: Callable[[str], None] | None = None
+    deployment: Deployment,
+    name: str,
+    *,
+    dead: bool,
+    leave_mounted: bool = False,
+    report: Callable[[str], None] | None = None,
 ) -> None:
     """Free a host and take it out of service; what is done already does no harm when it is run again.
 
     :param deployment: of the cloud that still has it
     :param dead: the host is gone: its machines are started elsewhere, and nothing is done on it
+    :param leave_mounted: leave places of its data where other file systems are mounted
+    :raises InputError: file systems are mounted there, and they are not to be left; nothing was changed
     :raises RdoError: a machine could not be moved (the host takes no new ones from then on)
     """
     tell = report or (lambda _: None)
-    for line in _ask(deployment, name, "evacuate" if dead else "free").splitlines():
+    alone = deployment.part(lambda plan: plan.host == name)
+    if not (dead or leave_mounted):
+        require_unmounted(mounted(alone))
+    count = len(machines_on(deployment, name))
+    for line in _ask(deployment, name, "evacuate" if dead else "free", machines=count).splitlines():
         tell(line)
     # one may have been made while the others moved
     if left := machines_on(deployment, name):
         raise RdoError("\n".join([f"There are machines on {name} still:", *left]), hint="Run it again.")
     if not dead:
-        take_down(deployment.part(lambda plan: plan.host == name), data=True, report=tell)
+        take_down(alone, data=True, leave_mounted=leave_mounted, report=tell)
     _ask(deployment, name, "forget")
 
 
-def _ask(deployment: Deployment, name: str, act: str) -> str:
+def _ask(deployment: Deployment, name: str, act: str, *, machines: int = 0) -> str:
     job = {"cloud": CLOUD, "host": name, "act": act, "patience": _PATIENCE}
-    done = run_on(deployment.controller, python_on_host("leave", job), timeout=3600)
+    # the machines that are there move one after the other
+    limit = _PATIENCE * (1 + machines) + 600
+    done = run_on(deployment.controller, python_on_host("leave", job), timeout=limit)
     if done.status != 0:
         raise RdoError(f"On {deployment.controller.host}:\n{(done.stdout + done.stderr).strip()}")
     return done.stdout.strip()

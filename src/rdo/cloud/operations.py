@@ -50,7 +50,10 @@ def scripts_for(step: AnyStep, earlier: Mapping[str, AnyStep]) -> Scripts:
             return _objects_scripts(step)
 
 
-def _until(condition: Shell, seconds: int) -> Shell:
+_FAIL = sh("exit 1")
+
+
+def _until(condition: Shell, seconds: int, *, why: Shell = _FAIL) -> Shell:
     if not seconds:
         return sh("")
     # A condition that is a whole script is asked in a subshell, so that its `exit` ends only itself.
@@ -63,13 +66,14 @@ def _until(condition: Shell, seconds: int) -> Shell:
         while ! rdo_condition >/dev/null 2>&1; do
             if [ $SECONDS -ge $rdo_end ]; then
                 echo still not so after %(seconds)s s >&2
-                exit 1
+                %(why)s
             fi
             sleep 0.3
         done
         """,
         condition=condition,
         seconds=seconds,
+        why=why,
     )
 
 
@@ -269,15 +273,24 @@ def _service_scripts(step: Service, causes: Iterable[AnyStep]) -> Scripts:
         guard = lines([guard, newest, _older(asked)])
     make = sh(
         """
+        rdo_why() {
+            journalctl --no-pager -n 12 -o cat -u %(unit)s >&2
+            for rdo_log in %(logs)s; do
+                [ ! -s "$rdo_log" ] || { echo "$rdo_log:"; tail -n 8 "$rdo_log"; } >&2
+            done
+            exit 1
+        }
         systemctl daemon-reload
         systemctl enable --quiet %(unit)s
         systemctl reset-failed %(unit)s 2>/dev/null || true
-        systemctl restart %(unit)s || { journalctl --no-pager -n 15 -o cat -u %(unit)s >&2; exit 1; }
+        systemctl restart %(unit)s || rdo_why
         """,
         unit=step.unit,
+        # patterns of ours, for the shell to match
+        logs=Shell.trusted(" ".join(step.logs)),
     )
     if step.ready is not None:
-        make = lines([make, _until(step.ready, step.patience)])
+        make = lines([make, _until(step.ready, step.patience, why=sh("rdo_why"))])
     return Scripts(guard, make)
 
 

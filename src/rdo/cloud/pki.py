@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from rdo.common.errors import InputError
 from rdo.common.files import locked, make_folder, write_atomically
 
+_CERTIFICATE, _KEY = "ca.crt", "ca.key"
 _AUTHORITY = datetime.timedelta(days=3650)
 _HOST = datetime.timedelta(days=397)
 #: A certificate that ends sooner than this is made anew.
@@ -49,10 +50,25 @@ class SshKey:
 
 
 class Authority:
-    """The certificate authority of one cloud."""
+    """The certificate authority of one cloud; nothing is written before :meth:`keep` is called."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._made: dict[str, tuple[bytes, int]] = {}
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the authority itself was made anew, and is not kept yet."""
+        self._own()
+        return _CERTIFICATE in self._made
+
+    def keep(self) -> None:
+        """Write what was made; it has to be kept before any host hears of it."""
+        make_folder(self.folder, private=True)
+        with locked(self.folder / ".lock"):
+            for name, (content, mode) in self._made.items():
+                write_atomically(self.folder / name, content, mode=mode)
+        self._made.clear()
 
     @property
     def certificate(self) -> str:
@@ -68,12 +84,13 @@ class Authority:
         :raises InputError: the folder's authority can't be used
         """
         authority, signer = self._own()
-        with locked(self.folder / ".lock"):
-            known = self._known(name, address, authority)
-            return known or self._issue(name, address, authority, signer)
+        known = self._known(name, address, authority)
+        return known or self._issue(name, address, authority, signer)
 
     def renew(self) -> list[str]:
         """Forget the hosts' certificates, so that new ones are made; return their names."""
+        if not self.folder.exists():
+            return []
         with locked(self.folder / ".lock"):
             names = sorted(path.stem for path in self.folder.glob("*.crt") if path.stem != "ca")
             for name in names:
@@ -85,16 +102,14 @@ class Authority:
 
         :raises InputError: the file that should have it has none
         """
-        make_folder(self.folder, private=True)
         path = self.folder / f"{name}.ssh"
-        openssh = serialization.PrivateFormat.OpenSSH
-        with locked(self.folder / ".lock"):
-            if not path.exists():
-                made = ed25519.Ed25519PrivateKey.generate().private_bytes(
-                    serialization.Encoding.PEM, openssh, serialization.NoEncryption()
-                )
-                write_atomically(path, made, mode=0o600)
-        text = path.read_bytes()
+        if not self._is_there(path.name):
+            openssh = serialization.PrivateFormat.OpenSSH
+            made = ed25519.Ed25519PrivateKey.generate().private_bytes(
+                serialization.Encoding.PEM, openssh, serialization.NoEncryption()
+            )
+            self._made[path.name] = made, 0o600
+        text = self._read(path.name)
         try:
             key = serialization.load_ssh_private_key(text, None)
         except (ValueError, TypeError) as error:
@@ -107,16 +122,14 @@ class Authority:
         return SshKey(SecretStr(text.decode()), public.decode())
 
     def _own(self) -> tuple[x509.Certificate, CertificateIssuerPrivateKeyTypes]:
-        make_folder(self.folder, private=True)
-        certificate, key = self.folder / "ca.crt", self.folder / "ca.key"
-        with locked(self.folder / ".lock"):
-            if not certificate.exists() and not key.exists():
-                made, signer = _authority(self.folder.parent.name)
-                write_atomically(key, _pem(signer), mode=0o600)
-                write_atomically(certificate, made.public_bytes(serialization.Encoding.PEM))
+        certificate, key = self.folder / _CERTIFICATE, self.folder / _KEY
+        if not self._is_there(_CERTIFICATE) and not self._is_there(_KEY):
+            made, signer = _authority(self.folder.parent.name)
+            self._made[_KEY] = _pem(signer).encode(), 0o600
+            self._made[_CERTIFICATE] = made.public_bytes(serialization.Encoding.PEM), 0o644
         try:
-            found = x509.load_pem_x509_certificate(certificate.read_bytes())
-            private = serialization.load_pem_private_key(key.read_bytes(), None)
+            found = x509.load_pem_x509_certificate(self._read(_CERTIFICATE))
+            private = serialization.load_pem_private_key(self._read(_KEY), None)
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"{self.folder} has no usable authority: {error}",
@@ -128,12 +141,18 @@ class Authority:
             raise InputError(f"{certificate} ended on {found.not_valid_after_utc:%Y-%m-%d}.")
         return found, private  # type: ignore[return-value]  # any signing key's type is in that union
 
+    def _is_there(self, name: str) -> bool:
+        return name in self._made or (self.folder / name).exists()
+
+    def _read(self, name: str) -> bytes:
+        return self._made[name][0] if name in self._made else (self.folder / name).read_bytes()
+
     def _known(
         self, name: str, address: IPv4Address | IPv6Address, authority: x509.Certificate
     ) -> Certificate | None:
         try:
-            text = (self.folder / f"{name}.crt").read_text()
-            key = (self.folder / f"{name}.key").read_text()
+            text = self._read(f"{name}.crt").decode()
+            key = self._read(f"{name}.key").decode()
             found = x509.load_pem_x509_certificate(text.encode())
             names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             found.verify_directly_issued_by(authority)
@@ -176,8 +195,8 @@ class Authority:
         )
         text = made.public_bytes(serialization.Encoding.PEM).decode()
         # The key first: a certificate without its key would be taken for a whole pair.
-        write_atomically(self.folder / f"{name}.key", _pem(key), mode=0o600)
-        write_atomically(self.folder / f"{name}.crt", text)
+        self._made[f"{name}.key"] = _pem(key).encode(), 0o600
+        self._made[f"{name}.crt"] = text.encode(), 0o644
         return Certificate(text, SecretStr(_pem(key)), made.not_valid_after_utc)
 
 

@@ -56,7 +56,8 @@ class Step(Part):
 
     ``id`` is unique in its plan, ``title`` is what a person reads. Steps of one ``group`` run one after the
     other; groups may run side by side where their stage says so. ``about_hosts`` marks what a host is told of
-    all the others: where one joins, these are the steps that the others need.
+    all the others: where one joins, these are the steps that the others need. After ``limit`` seconds the
+    host ends what makes it hold, with all that it has started.
     """
 
     id: str
@@ -64,12 +65,14 @@ class Step(Part):
     stage: Stage = Stage.FOUNDATION
     group: str = ""
     about_hosts: bool = False
+    limit: int = Field(default=900, ge=1)
 
 
 class Packages(Step):
     """RPM packages that shall be installed; names or provides, as ``dnf install`` takes them."""
 
     kind: Literal["packages"] = "packages"
+    limit: int = Field(default=3600, ge=1)
     names: tuple[str, ...] = Field(min_length=1)
 
 
@@ -166,7 +169,8 @@ class Service(Step):
     started before a file of theirs was last written (a run that was interrupted in between).
 
     ``ready`` is a script that succeeds when the service answers; after a start it is asked until it does, for
-    at most ``patience`` seconds (a busy machine needs a minute for all APIs).
+    at most ``patience`` seconds (a busy machine needs a minute for all APIs). ``logs`` are shell patterns of
+    the unit's own files, whose last lines are shown beside the journal's where it does not start.
     """
 
     kind: Literal["service"] = "service"
@@ -174,6 +178,7 @@ class Service(Step):
     restart_after: tuple[str, ...] = ()
     ready: Shell | None = None
     patience: int = 240
+    logs: tuple[str, ...] = ()
 
 
 class Objects(Step):

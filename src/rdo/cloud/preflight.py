@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from rdo.cloud import networkchecks, ownership
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import WRITTEN, Target
 from rdo.cloud.roles import firewall
@@ -27,8 +28,10 @@ _EPMD = 4369
 """All Erlang programs of a host share what listens there, and leave it behind."""
 _DISK = 4
 """GiB for packages, logs and databases; a small Ceph takes its size besides."""
+_FACTS = ("platform", "time", "memory", "disk", "ceph", "marked")
 
-_LOOK = """
+_LOOK = (
+    """
 . /etc/os-release
 echo "platform|$ID|${VERSION_ID%%.*}|$ID_LIKE"
 echo "time|$(date +%s.%N)"
@@ -38,36 +41,49 @@ test ! -e /etc/ceph/ceph.conf || echo "ceph|$(head -n 1 /etc/ceph/ceph.conf)"
 echo "marked|$(test -e /etc/pki/rdo/host.crt && echo yes)"
 ss -Hltnp | awk '{print "port|" $4 "|" $6}'
 """
+    + networkchecks.LOOK
+    + ownership.LOOK
+)
 
 
-def check(deployment: Deployment) -> None:
+def check(deployment: Deployment, *, taking_over: bool = False) -> None:
     """Look at all hosts of a deployment.
 
+    :param taking_over: the hosts may have a cloud with other secrets
+    :raises OwnershipError: they have, and it is not to be taken over
     :raises InputError: what is wrong with them, a line each
     """
     cloud = deployment.site.cloud
     with ThreadPoolExecutor(max_workers=16) as pool:
-        wrong = pool.map(
-            lambda row: _check(deployment, row[0], row[1]),
-            zip(cloud.hosts, deployment.targets, strict=True),
+        rows = list(
+            pool.map(
+                lambda row: _check(deployment, row[0], row[1]),
+                zip(cloud.hosts, deployment.targets, strict=True),
+            )
         )
-        lines = [line for found in wrong for line in found]
+    lines = [line for found, _ in rows for line in found]
+    foreign = [line for _, found in rows for line in found]
+    if foreign and not taking_over:
+        ownership.refuse(deployment, [*lines, *foreign])
     if lines:
         raise InputError(
             "\n".join(lines), hint="Nothing was changed. --no-checks goes on all the same, at your own risk."
         )
 
 
-def _check(deployment: Deployment, host: Host, target: Target) -> list[str]:
+def _check(deployment: Deployment, host: Host, target: Target) -> tuple[list[str], list[str]]:
     began = time.time()
     try:
         done = run_on(target, _LOOK, timeout=_PATIENCE)
     except CommandError:
-        return [f"{host.name} does not answer within {_PATIENCE:.0f} s."]
+        return [f"{host.name} does not answer within {_PATIENCE:.0f} s."], []
     if done.status != 0:
         words = done.stderr.strip().splitlines() or ["no answer"]
-        return [f"{host.name} can't be reached over SSH: {words[-1]}"]
-    return judge(deployment, host, done.stdout, began=began, ended=time.time())
+        return [f"{host.name} can't be reached over SSH: {words[-1]}"], []
+    wrong = judge(deployment, host, done.stdout, began=began, ended=time.time())
+    wrong += networkchecks.judge(deployment.site.cloud, host, target, done.stdout)
+    wrong += ownership.lost_credential_keys(host.name, done.stdout)
+    return wrong, ownership.judge(deployment, host.name, done.stdout)
 
 
 def judge(deployment: Deployment, host: Host, said: str, *, began: float, ended: float) -> list[str]:
@@ -77,7 +93,7 @@ def judge(deployment: Deployment, host: Host, said: str, *, began: float, ended:
     :param ended: when it had answered
     """
     rows = [line.split("|") for line in said.splitlines()]
-    facts = {row[0]: row[1:] for row in rows if row[0] != "port"}
+    facts = {row[0]: row[1:] for row in rows if row[0] in _FACTS}
     wrong = []
     name, version, like = (*facts["platform"], "", "")[:3]
     platform = deployment.site.repository.platform

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from rdo.cloud import deployment
+from rdo.cloud import busy, deployment, records
 from rdo.cloud.deployment import asked_for
 from rdo.cloud.hostbase import debs_for
 from rdo.cloud.plan import ApplyReport, StepResult, Target
 from rdo.cloud.roles.keystone import RC_FILE
+from rdo.cloud.rollout import put_up
 from rdo.cloud.testhosts import hosts, image
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
@@ -73,6 +74,7 @@ def run(
     paths = installation.paths
     image.require_hosts(platform)
     hosts.require_root()
+    records.require_on_test_hosts(paths, name)
     clock = _Clock()
     if fresh and name in {host.name for host in hosts.list_hosts(paths)}:
         hosts.destroy(paths, [name])
@@ -81,11 +83,12 @@ def run(
         made = make_repository(distribution, release, platform, asked, installation, progress, jobs=jobs)
         if not made.summary.ok or made.published is None:
             raise UnbuiltError(_why(made))
-    with clock.stage("host"):
-        host = _host(installation, platform, made.prepared.resolution, name, progress)
-        repository = serve_repository(paths, paths.repositories)
-    with clock.stage("keystone"):
-        report = _put_up(paths, release, platform, host, progress)
+    with busy.changing(paths, name, "rdo quickstart"):
+        with clock.stage("host"):
+            host = _host(installation, platform, made.prepared.resolution, name, progress)
+            repository = serve_repository(paths, paths.repositories)
+        with clock.stage("keystone"):
+            report = _put_up(paths, release, platform, host, progress)
     with clock.stage("verification"):
         proofs = verify(Target(host=host.name, ssh_config=str(host.ssh_config)))
     address = f"{repository}/{platform.name}-{release.series}/"
@@ -110,7 +113,7 @@ def _put_up(
     paths: Paths, release: Release, platform: Platform, host: TestHost, progress: Progress
 ) -> ApplyReport:
     cloud = keystone_alone(host.name, host.address)
-    deployment.remember(paths, cloud)
+    records.remember(paths, cloud)
     described = deployment.describe(paths, cloud, release, platform, test_hosts={host.name: host})
     with progress.task(f"Keystone on {host.name}", described.steps) as task:
 
@@ -120,7 +123,7 @@ def _put_up(
             if step.changed:
                 progress.message(f"{host.name}: {step.title} ({step.seconds:.1f} s)")
 
-        return deployment.put_up(described, report=tell)
+        return put_up(described, report=tell)
 
 
 def keystone_alone(name: str, address: str) -> Cloud:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from rdo.cloud.backup import KEPT_HERE, Manifest, copy
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import on_every_host, stop_openstack, units_of
 from rdo.cloud.plan import Plan, Target
-from rdo.cloud.ssh import command_on
+from rdo.cloud.ssh import TRANSFER, transfer
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import make_folder
 from rdo.common.paths import Paths
@@ -72,11 +71,13 @@ def restore(
     folder: Path,
     manifest: Manifest,
     *,
+    limit: float = TRANSFER,
     report: Callable[[str], None] | None = None,
 ) -> None:
     """Replace what a cloud knows; its services are stopped then, and ``up`` starts them.
 
     :param deployment: of the cloud, which is up
+    :param limit: seconds for each database, and for each host's files
     :raises RdoError: something failed; the same again begins from its start
     """
     tell = report or (lambda _: None)
@@ -98,27 +99,24 @@ def restore(
     for name in manifest.databases:
         anew = f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
         load = f"set -eo pipefail\nmariadb -e '{anew}'\ngunzip -c | mariadb {name}"
-        _send(controller, load, folder / f"databases/{name}.sql.gz")
+        _send(controller, load, folder / f"databases/{name}.sql.gz", limit=limit)
         tell(f"database {name} is back")
     for name in manifest.ovn:
         place = f"{_OVN_FOLDER}/{name}_db.db"
         owner = f"[ ! -e {place} ] || chown --reference={place} {place}.new"
         put = f"set -eo pipefail\ngunzip -c >{place}.new\n{owner}\nmv -f {place}.new {place}"
-        _send(controller, put, folder / f"ovn/{name}.db.gz")
+        _send(controller, put, folder / f"ovn/{name}.db.gz", limit=limit)
         tell(f"OVN's {name} is back")
     for plan, target in deployment.rows:
         archive = folder / f"hosts/{plan.host}.tar.gz"
         if archive.exists():
-            _send(target, "tar -C / -xzpf -", archive)
+            _send(target, "tar -C / -xzpf -", archive, limit=limit)
             tell(f"files of {plan.host} are back")
 
 
-def _send(target: Target, command: str, file: Path) -> None:
-    with file.open("rb") as content:
-        done = subprocess.run(
-            command_on(target, command), stdin=content, capture_output=True, check=False, text=True
-        )
-    if done.returncode != 0:
+def _send(target: Target, command: str, file: Path, *, limit: float) -> None:
+    done = transfer(target, command, source=file, limit=limit)
+    if done.status != 0:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
         raise RdoError(
             f"{file.name} can't be put back on {target.host}:\n{said}", hint="The same command begins anew."

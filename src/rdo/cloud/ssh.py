@@ -1,13 +1,64 @@
-"""Running one script on a host over OpenSSH, or here where this machine is it, for what needs no plan."""
+"""Running commands on a host over OpenSSH, or here where this machine is it: scripts, and whole files.
+
+Nothing on a host is without a limit, and its end is the end of all that it started. Nothing takes on what a
+login sets there (umask, locale, proxies, aliases): a step does the same on every host.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
+import signal
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
 
 from rdo.cloud.plan import Target
 from rdo.cloud.shell import Shell
-from rdo.common.process import Completed, run
+from rdo.common.process import CommandError, Completed, run
+
+#: Seconds for a file's way to a host or from it, where nobody says otherwise.
+TRANSFER = 7200.0
+#: Seconds that this machine waits longer than a host: the host's own words are the better ones.
+_GRACE = 20.0
+_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": "10",
+    # a connection whose host is gone ends after a minute
+    "ServerAliveInterval": "10",
+    "ServerAliveCountMax": "6",
+}
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "USER": "root",
+    "LOGNAME": "root",
+    "SHELL": "/bin/bash",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+}
+# `timeout` is the leader of a process group of its own, and sends SIGTERM to all of it; who ignores that is
+# killed afterwards. In the background bash would take standard input away, but for the redirection.
+_LIMITED = (
+    "umask 022; env -i {environment}"
+    ' timeout -k 10 "$1" bash -c "$2" <&0 & rdo_group=$!; '
+    "trap 'kill -TERM $rdo_group' TERM INT HUP; wait $rdo_group; rdo_status=$?; "
+    'if [ $SECONDS -ge "$1" ] && [ $rdo_status -ge 124 ]; then '
+    'kill -KILL -- -$rdo_group 2>/dev/null; echo "ended after $1 s, its limit" >&2; fi; exit $rdo_status'
+).format(environment=" ".join(f"{name}={value}" for name, value in _ENVIRONMENT.items()))
+
+
+def limited(command: str, limit: float) -> str:
+    """Return a shell command that runs another one in an environment of ours, and ends it after its limit.
+
+    Its standard input is the other one's. Where it was ended, the status is 124 or 137, and a line says so.
+
+    :param limit: seconds
+    """
+    return shlex.join(["bash", "-c", _LIMITED, "rdo", str(math.ceil(limit)), command])
 
 
 def needs_sudo(target: Target) -> bool:
@@ -15,22 +66,70 @@ def needs_sudo(target: Target) -> bool:
     return (os.geteuid() != 0) if target.local else target.user != "root"
 
 
-def command_on(target: Target, command: str = "bash -s") -> list[str]:
-    """Return what runs a shell command as root on a host."""
-    sudo = needs_sudo(target)
+def command_on(target: Target, command: str = "bash -s", *, limit: float) -> list[str]:
+    """Return what runs a shell command as root on a host.
+
+    :param limit: seconds after which the host ends it, and all that it has started
+    """
+    bounded = limited(command, limit)
+    sudo = "sudo -n " if needs_sudo(target) else ""
     if target.local:
-        return [*(["sudo", "-n"] if sudo else []), "bash", "-c", command]
-    words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", target.user]
+        return ["bash", "-c", f"exec {sudo}{bounded}"]
+    words = ["ssh"]
+    for name, value in _OPTIONS.items():
+        words += ["-o", f"{name}={value}"]
+    words += ["-l", target.user]
     if target.ssh_config is not None:
         words += ["-F", target.ssh_config]
-    as_root = f"sudo -n bash -c {shlex.quote(command)}" if sudo else command
-    return [*words, target.host, as_root]
+    return [*words, target.host, f"{sudo}{bounded}"]
 
 
 def run_on(target: Target, script: Shell | str, *, timeout: float) -> Completed:
     """Run a bash script on a host; it goes over standard input, where nobody sees what it holds.
 
-    :raises CommandError: the host has not answered, or the script not ended, within ``timeout`` seconds
+    :param timeout: seconds after which the host ends the script, and all that it has started
+    :raises CommandError: the host has not answered within that time
     """
     text = script.reveal() if isinstance(script, Shell) else script
-    return run(command_on(target), input=text, check=False, timeout=timeout)
+    command = command_on(target, limit=timeout)
+    return run(command, input=text, check=False, timeout=timeout + _GRACE)
+
+
+def transfer(
+    target: Target,
+    command: str,
+    *,
+    source: Path | None = None,
+    place: Path | None = None,
+    limit: float = TRANSFER,
+) -> Completed:
+    """Run a shell command on a host that reads a file from here, or writes one here, or both.
+
+    :param source: what it reads; nothing by default
+    :param place: what it writes; by default that is the result's ``stdout``
+    :param limit: seconds
+    :raises CommandError: no end within that time
+    """
+    words = command_on(target, command, limit=limit)
+    with ExitStack() as files:
+        given = files.enter_context(Path(os.devnull if source is None else source).open("rb"))
+        output: IO[bytes] = files.enter_context(tempfile.TemporaryFile())
+        if place is not None:
+            output = files.enter_context(place.open("wb"))
+        errors = files.enter_context(tempfile.TemporaryFile())
+        child = subprocess.Popen(words, stdin=given, stdout=output, stderr=errors, start_new_session=True)
+        try:
+            status = child.wait(limit + _GRACE)
+        except BaseException as error:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                reason = f"no end on {target.host} after {limit:g} s"
+                raise CommandError(words[:1], None, "", reason) from error
+            raise
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")
+        if place is not None:
+            return Completed(status, "", said)
+        output.seek(0)
+        return Completed(status, output.read().decode(errors="replace"), said)

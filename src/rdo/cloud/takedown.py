@@ -10,11 +10,12 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
+from rdo.cloud.clearing import mounted, places, removal_script, require_unmounted
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import HostActions, on_every_host, units_of
 from rdo.cloud.operations import sql_text
-from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Plan, Script
-from rdo.cloud.roles.ceph import MONITOR_STORE
+from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Plan, Script, Service
+from rdo.cloud.roles.mariadb import DATABASE_FOLDER
 from rdo.cloud.roles.repository import REPOSITORY_FILES
 
 _MACHINES = """
@@ -22,27 +23,6 @@ for machine in $(virsh -q list --all --name 2>/dev/null | grep '^instance-'); do
     virsh -q destroy "$machine" 2>/dev/null || true
 done
 """
-#: What services keep below these places is the cloud's data.
-_DATA = (
-    "/etc/keystone/fernet-keys",
-    "/etc/keystone/credential-keys",
-    "/var/lib/glance/images",
-    "/var/lib/ironic",
-    "/var/lib/nova/instances",
-    "/var/lib/nova/.ssh",
-    "/var/lib/ovn/*.db",
-    "/var/lib/rabbitmq/mnesia",
-    "/srv/node/*",
-    "/var/lib/rdo-cloud",
-    "/var/cache/rdo-cloud",
-)
-#: The same of a small Ceph; a cluster that is there already is not ours to touch.
-_CEPH_DATA = (
-    "/etc/ceph/ceph.client.admin.keyring",
-    "/var/lib/ceph/mon/ceph-*",
-    "/var/lib/ceph/mgr/ceph-*",
-    "/var/lib/ceph/osd/ceph-*",
-)
 # On hosts whose platform is no RPM distribution a name of EL's stands for what is no package of ours.
 _PACKAGES = """
 ours=$(dnf -q repoquery --installed --qf '%{name} %{from_repo}\\n' | sed -n 's/ rdo-.*//p' | sort -u)
@@ -60,34 +40,39 @@ def removals(deployment: Deployment, *, data: bool) -> list[HostActions]:
         actions.append("remove all packages that came from RDO's repository")
         if data:
             actions += [f"drop the database {step.name}" for step in _databases(plan)]
-            actions += [f"remove {path}, if it is there" for path in _data(plan)]
+            actions += [f"remove {path}, if it is there" for path in places(plan)]
         found.append(HostActions(host=plan.host, actions=tuple(actions)))
     return found
 
 
-def take_down(deployment: Deployment, *, data: bool, report: Callable[[str], None] | None = None) -> None:
+def take_down(
+    deployment: Deployment,
+    *,
+    data: bool,
+    leave_mounted: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> None:
     """Stop everything that the plans start and take off what they put on hosts; run again, it goes on.
 
-    :param data: the cloud's data goes as well, and its passwords and certificates here
+    :param data: what the hosts' roles keep of the cloud goes as well
+    :param leave_mounted: but for places where other file systems are mounted; without, they are an error
     :param report: told a line for each host that is done
     :raises RdoError: a host could not be reached, or something on it failed; the others are done
     """
-    on_every_host(deployment, lambda plan: script_of(plan, data=data), report=report)
+    if data and not leave_mounted:
+        require_unmounted(mounted(deployment))
+
+    def script(plan: Plan) -> str:
+        return script_of(plan, data=data, leave_mounted=leave_mounted)
+
+    on_every_host(deployment, script, report=report)
 
 
-def script_of(plan: Plan, *, data: bool) -> str:
+def script_of(plan: Plan, *, data: bool, leave_mounted: bool = False) -> str:
     """Return the script that takes a plan off its host; what is off already doesn't matter to it."""
     lines = ["set -u"]
     if data:
-        sql = [f"DROP DATABASE IF EXISTS `{step.name}`;" for step in _databases(plan)]
-        for user, client in sorted({(step.user, c) for step in _databases(plan) for c in step.clients}):
-            sql.append(f"DROP USER IF EXISTS {sql_text(user)}@{sql_text(client)};")
-        if sql:
-            # sessions of services that still run would hold the databases
-            kill = [f"KILL USER {sql_text(user)};" for user in sorted({s.user for s in _databases(plan)})]
-            stop = [unit for unit in units_of(plan) if unit.startswith(("openstack-", "neutron-"))]
-            lines.append(f"systemctl stop {shlex.join(stop)} 2>/dev/null || true" if stop else "true")
-            lines.append(f"mariadb --force <<'SQL' 2>/dev/null || true\n{chr(10).join([*kill, *sql])}\nSQL")
+        lines += _drop(plan)
     lines.append(_MACHINES)
     for unit in units_of(plan):
         lines.append(f"systemctl disable --quiet --now {shlex.quote(unit)} 2>/dev/null || true")
@@ -101,14 +86,33 @@ def script_of(plan: Plan, *, data: bool) -> str:
     lines += [f"rm -f {shlex.quote(path)}.rpmsave" for path in written]
     lines += [f"rmdir {shlex.quote(str(folder))} 2>/dev/null || true" for folder in _folders(plan)]
     if data:
-        lines.append(f"rm -rf {' '.join(_data(plan))}")
+        lines.append(removal_script(places(plan), leave_mounted=leave_mounted))
     lines.append("systemctl daemon-reload")
     return "\n".join(lines) + "\n"
 
 
-def _data(plan: Plan) -> tuple[str, ...]:
-    small_ceph = any(step.id == MONITOR_STORE for step in plan.steps)
-    return (*_DATA, *_CEPH_DATA) if small_ceph else _DATA
+def _drop(plan: Plan) -> list[str]:
+    """Return what drops the plan's databases, and sees that they are gone: `up` would find them again."""
+    databases = _databases(plan)
+    if not databases:
+        return []
+    sql = [f"KILL USER {sql_text(user)};" for user in sorted({step.user for step in databases})]
+    sql += [f"DROP DATABASE IF EXISTS `{step.name}`;" for step in databases]
+    for user, client in sorted({(step.user, client) for step in databases for client in step.clients}):
+        sql.append(f"DROP USER IF EXISTS {sql_text(user)}@{sql_text(client)};")
+    # sessions of services that still run would hold the databases
+    stop = [unit for unit in units_of(plan) if unit.startswith(("openstack-", "neutron-"))]
+    start = [step.unit for step in plan.steps if isinstance(step, Service) and step.id == "mariadb"]
+    there = " ".join(f"{DATABASE_FOLDER}/{step.name}" for step in databases)
+    return [
+        f"systemctl stop {shlex.join(stop)} 2>/dev/null || true" if stop else "true",
+        # a first `down` may have stopped the server and left its databases
+        f"if ls -d {there} >/dev/null 2>&1; then",
+        *(f"    systemctl start {shlex.quote(unit)} || exit 1" for unit in start),
+        f"    mariadb --force <<'SQL' 2>/dev/null || true\n{chr(10).join(sql)}\nSQL",
+        f"    if ls -d {there} 2>/dev/null; then echo 'could not be dropped' >&2; exit 1; fi",
+        "fi",
+    ]
 
 
 def _undone(plan: Plan) -> list[Script]:

@@ -8,10 +8,10 @@ The cloud's secrets are masked in all of them.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from rdo.cloud.deployment import TEMPEST, Deployment
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part
 from rdo.cloud.roles.node import CLOUD
-from rdo.cloud.ssh import command_on, run_on
+from rdo.cloud.ssh import command_on, run_on, transfer
 from rdo.cloud.tempest_options import PREFIX, tempest_options
 from rdo.cloud.verify import VerificationError, send_image
 from rdo.common.files import write_atomically
@@ -34,6 +34,8 @@ _WORKSPACE = "workspace"
 """Tempest's own folder below that of a run."""
 _FETCHED = ("tempest.subunit", "tempest.err", "logs", "etc/tempest.conf")
 _INSTALLATION = 900.0
+_LIMIT = 24 * 3600.0
+"""Seconds for its package, and for all tests."""
 _MASK = b"********"
 
 
@@ -233,7 +235,7 @@ class _Conversation:
         self.story = story
         # a session of its own: Ctrl-C is for us, the program there is told by a line
         self.child = subprocess.Popen(
-            command_on(deployment.controller),
+            command_on(deployment.controller, limit=_LIMIT),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -301,11 +303,13 @@ def _fetch(deployment: Deployment, folder: str) -> dict[str, bytes]:
     """Return the files of a run, by name."""
     names = " ".join(_FETCHED)
     command = f"cd {folder} && tar --ignore-failed-read -czf - {names} 2>/dev/null || true"
-    done = subprocess.run(command_on(deployment.controller, command), capture_output=True, check=False)
-    if not done.stdout:
-        return {}
-    found = {}
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+    found: dict[str, bytes] = {}
+    with tempfile.NamedTemporaryFile() as file:
+        transfer(deployment.controller, command, place=Path(file.name))
+        if not Path(file.name).stat().st_size:
+            return found
+        archive = tarfile.open(file.name)  # noqa: SIM115 - closed below
+    with archive:
         for member in archive:
             content = archive.extractfile(member) if member.isfile() else None
             if content is not None:

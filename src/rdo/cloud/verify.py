@@ -11,7 +11,7 @@ from rdo.cloud.guests import Guest
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
-from rdo.cloud.ssh import command_on
+from rdo.cloud.ssh import command_on, transfer
 from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file
@@ -21,6 +21,9 @@ CHECKS = (
     ("token", "openstack --os-cloud rdo token issue --max-width 100"),
     ("catalog", "openstack --os-cloud rdo catalog list"),
 )
+_PROOF = 120.0
+_LIMIT = 3 * 3600.0
+"""Seconds for one of these commands, and for all checks; emulated machines are slow."""
 
 
 class VerificationError(RdoError):
@@ -55,7 +58,7 @@ def verify(target: Target) -> tuple[Proof, ...]:
     proofs = []
     for name, command in CHECKS:
         try:
-            done = run(command_on(target, command), timeout=120)
+            done = run(command_on(target, command, limit=_PROOF), timeout=_PROOF + 20)
         except CommandError as error:
             raise VerificationError(
                 f"On {target.host}, `{command}` failed:\n{error.output.strip()}",
@@ -84,7 +87,7 @@ def use(
     }
     checks: list[Check] = []
     with subprocess.Popen(
-        command_on(target),
+        command_on(target, limit=_LIMIT),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -117,8 +120,10 @@ def send_image(target: Target, image: Path) -> str:
         f"test -s {place} && cat >/dev/null || {{ mkdir -p {folder} && rm -f {folder}/*; "
         f"cat >{place}.new && mv {place}.new {place}; }}"
     )
-    with image.open("rb") as content:
-        done = subprocess.run(command_on(target, command), stdin=content, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise VerificationError(f"The image can't be put on {target.host}: {done.stderr.decode().strip()}")
+    try:
+        done = transfer(target, command, source=image)
+    except CommandError as error:
+        raise VerificationError(f"The image can't be put on {target.host}: {error}") from error
+    if done.status != 0:
+        raise VerificationError(f"The image can't be put on {target.host}: {done.stderr.strip()}")
     return place

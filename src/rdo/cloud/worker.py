@@ -30,10 +30,14 @@ from rdo.cloud.looking import PATIENCE, SIDE_BY_SIDE, all_scripts, caused, guard
 from rdo.cloud.operations import Scripts, package_scripts  # noqa: E402
 from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
 from rdo.cloud.shell import Shell, lines, sh  # noqa: E402
-from rdo.cloud.ssh import needs_sudo  # noqa: E402
+from rdo.cloud.ssh import limited, needs_sudo  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 from rdo.cloud.texts import HIDDEN  # noqa: E402
 
+_GRACE = 30
+"""Seconds that we wait longer than a host, whose own words are the better ones."""
+_SHOWN = 30
+"""Lines of what a failed step said."""
 _LOCAL = "@local"
 """pyinfra's name of the machine that it runs on."""
 
@@ -50,18 +54,21 @@ class _Node:
         self.failed = False
         self.known: dict[str, bool] = {}
 
-    def run(self, script: Shell, timeout: int | None = None) -> tuple[bool, str]:
+    def run(self, script: Shell, limit: int) -> tuple[bool, str]:
         """Run a script on the host; return whether it succeeded, and what it said.
 
-        :param timeout: seconds after which it has failed; the script itself may go on
+        :param limit: seconds after which the host ends it, and all that it has started
         """
         try:
             # a local name would end as the process's argument; standard input shows nobody anything
             ok, output = self.host.run_shell_command(
-                StringCommand("bash", "-s"), _stdin=script.reveal(), _timeout=timeout, _sudo=self.sudo
+                StringCommand(limited("bash -s", limit)),
+                _stdin=script.reveal(),
+                _timeout=limit + _GRACE,
+                _sudo=self.sudo,
             )
         except TimeoutError:
-            return False, f"{self.plan.host} has not answered within {timeout} s"
+            return False, f"{self.plan.host} has not answered within {limit + _GRACE} s"
         except (PyinfraError, OSError, EOFError) as error:
             return False, f"{self.plan.host} does not answer: {error}"
         return ok, str(output.output)
@@ -70,7 +77,7 @@ class _Node:
         """Ask the guards of steps, a few at a time; id -> whether the step holds."""
         if not steps:
             return {}
-        _, said = self.run(guards(steps, self.scripts), timeout=PATIENCE)
+        _, said = self.run(guards(steps, self.scripts), PATIENCE)
         return holding(steps, said)
 
     def stage(self, stage: Stage, *, anew: bool) -> None:
@@ -97,7 +104,7 @@ class _Node:
             # What held may hold no more, and what a service didn't answer for while it was down may hold.
             if (moved and holds) or (started and not caused(step, self.changed)):
                 holds = self.ask([step])[step.id]
-            ok, said = (True, "") if holds else self.run(_strict(self.scripts[step.id]))
+            ok, said = (True, "") if holds else self.run(_strict(self.scripts[step.id]), step.limit)
             moved = moved or not holds
             started = started or (isinstance(step, Service) and not holds)
             self.finish(step, changed=not holds, ok=ok, seconds=time.monotonic() - began, said=said)
@@ -108,7 +115,10 @@ class _Node:
         """Install what is missing in one transaction."""
         missing = [step for step in steps if not self.known[step.id]]
         began = time.monotonic()
-        ok, said = (True, "") if not missing else self.run(_strict(package_scripts(*missing)))
+        ok, said = True, ""
+        if missing:
+            limit = max(step.limit for step in missing)
+            ok, said = self.run(_strict(package_scripts(*missing)), limit)
         seconds = (time.monotonic() - began) / max(1, len(missing))
         for step in steps:
             change = step in missing
@@ -122,7 +132,7 @@ class _Node:
             self.changed.add(step.id)
         if not ok:
             self.failed = True
-        error = None if ok else self.masked("\n".join(said.splitlines()[-15:]))
+        error = None if ok else self.masked("\n".join(said.splitlines()[-_SHOWN:]))
         self.tell(step, changed=changed, ok=ok, seconds=seconds, error=error)
 
     def tell(

@@ -225,6 +225,7 @@ def test_no_file_and_an_empty_one(tmp_path: Path) -> None:
 def test_passwords_that_are_there_stay(tmp_path: Path) -> None:
     credentials = Credentials(tmp_path / "passwords.json")
     first = credentials["admin"].get_secret_value()
+    credentials.keep()
     answers = read(tmp_path, FULL)
     new, others = not_kept(credentials, answers.passwords)
     assert others == ["admin"]

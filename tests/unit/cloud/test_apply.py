@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from rdo.cloud.apply import Applier, ApplyError
 from rdo.cloud.looking import look
 from rdo.cloud.plan import ApplyReport, File, Plan, Script, Target
 from rdo.cloud.shell import lines, sh
-from rdo.cloud.ssh import command_on
+from rdo.cloud.ssh import command_on, run_on, transfer
 from rdo.cloud.texts import Text, join
+
+HERE = Target(host="here", local=True)
 
 
 def apply(plan: Plan, target: Target, *, secrets: Sequence[str] = (), log: Path | None = None) -> ApplyReport:
@@ -78,8 +82,66 @@ def test_what_a_failed_step_prints_has_secrets_in_none_of_their_forms(tmp_path: 
 
 
 def test_scripts_run_as_root_whoever_comes_in() -> None:
-    by_ssh = command_on(Target(host="192.0.2.10", user="op"), "echo 'a b'")
-    assert by_ssh[-2:] == ["192.0.2.10", """sudo -n bash -c 'echo '"'"'a b'"'"''"""]
+    by_ssh = command_on(Target(host="192.0.2.10", user="op"), "echo 'a b'", limit=5)
+    assert by_ssh[-2] == "192.0.2.10" and by_ssh[-1].startswith("sudo -n bash -c ")
+    assert shlex.split(by_ssh[-1])[-2:] == ["5", "echo 'a b'"]
     assert by_ssh[by_ssh.index("-l") + 1] == "op"
-    assert command_on(Target(host="192.0.2.10"))[-1] == "bash -s"
-    assert command_on(Target(host="here", local=True))[-3:] == ["bash", "-c", "bash -s"]
+    assert {"ServerAliveInterval=10", "ConnectTimeout=10", "BatchMode=yes"} <= {*by_ssh}
+    assert not command_on(Target(host="192.0.2.10"), limit=5)[-1].startswith("sudo")
+
+
+def alive(pattern: str) -> bool:
+    return subprocess.run(["pgrep", "-f", pattern], capture_output=True).returncode == 0
+
+
+def test_a_limit_ends_all_that_a_script_has_started() -> None:
+    """A direct child that ends leaves grandchildren behind, some of which ignore that they are to end."""
+    script = "echo begun; bash -c 'trap \"\" TERM; sleep 4711.25 & wait; sleep 4711.25' & sleep 4711.5 & wait"
+    began = time.monotonic()
+    done = run_on(HERE, script, timeout=2)
+    assert time.monotonic() - began < 10
+    assert done.stdout == "begun\n" and done.status in (124, 137)
+    assert done.stderr.splitlines()[-1] == "ended after 2 s, its limit"
+    assert not alive("sleep 4711[.]")
+
+
+def test_a_step_that_takes_too_long_fails_with_its_last_words() -> None:
+    step = Script(
+        id="slow",
+        title="slow",
+        unless=sh("false"),
+        script=sh("echo 'reading the disk'; sleep 4712.5"),
+        limit=2,
+    )
+    report = apply(Plan(host="here", steps=(step,)), HERE)
+    (failed,) = report.failed
+    assert failed.error is not None
+    assert failed.error.splitlines() == ["reading the disk", "ended after 2 s, its limit"]
+    assert not alive("sleep 4712[.]5")
+
+
+def test_nothing_is_taken_on_from_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host's logins had umask 077: files that a service should read were for root alone."""
+    for name, value in (("LC_ALL", "de_DE.UTF-8"), ("http_proxy", "http://x"), ("TMPDIR", "/nowhere")):
+        monkeypatch.setenv(name, value)
+    before = os.umask(0o077)
+    try:
+        said = run_on(HERE, "umask; env | sort; cat", timeout=20).stdout
+    finally:
+        os.umask(before)
+    rows = said.splitlines()
+    assert rows[0] == "0022"
+    ours = {"HOME", "LANG", "LC_ALL", "LOGNAME", "OLDPWD", "PATH", "PWD", "SHELL", "SHLVL", "USER", "_"}
+    assert {line.partition("=")[0] for line in rows[1:]} <= ours
+    assert "LC_ALL=C.UTF-8" in rows
+
+
+def test_files_go_to_a_host_and_come_from_it_within_a_limit(tmp_path: Path) -> None:
+    source, place = tmp_path / "source", tmp_path / "place"
+    source.write_bytes(bytes(range(256)) * 5000)
+    done = transfer(HERE, "tr a b; echo words >&2", source=source, place=place, limit=20)
+    assert (done.status, done.stdout, done.stderr) == (0, "", "words\n")
+    assert place.read_bytes() == source.read_bytes().replace(b"a", b"b")
+    ended = transfer(HERE, "cat; sleep 4713.5", source=source, place=place, limit=2)
+    assert ended.status == 124 and "ended after 2 s" in ended.stderr
+    assert not alive("sleep 4713[.]5")

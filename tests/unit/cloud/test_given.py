@@ -72,7 +72,9 @@ def test_a_file_of_passwords_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_what_is_given_is_kept_when_all_of_it_was_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "passwords.json"
-    before = Credentials(path)["admin"]
+    kept = Credentials(path)
+    before = kept["admin"]
+    kept.keep()
     given = Credentials(path, {"admin": SecretStr("mine"), "admim": SecretStr("typo")})
     assert given["admin"].get_secret_value() == "mine"
     assert [*given.unused] == ["admim"]

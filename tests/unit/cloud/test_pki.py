@@ -25,11 +25,22 @@ def test_a_host_s_certificate_is_the_authority_s_and_stays(tmp_path: Path) -> No
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert ADDRESS in names.get_values_for_type(x509.IPAddress)
     assert "one" in names.get_values_for_type(x509.DNSName)
-    assert Authority(tmp_path / "pki").host("one", ADDRESS) == made
+    assert authority.host("one", ADDRESS) == made and authority.is_fresh
+    assert not (tmp_path / "pki").exists(), "who only looks leaves nothing behind"
+    authority.keep()
+    again = Authority(tmp_path / "pki")
+    assert again.host("one", ADDRESS) == made and not again.is_fresh
+
+
+def kept(folder: Path) -> Authority:
+    authority = Authority(folder)
+    authority.host("one", ADDRESS)
+    authority.keep()
+    return authority
 
 
 def test_keys_are_private(tmp_path: Path) -> None:
-    Authority(tmp_path / "pki").host("one", ADDRESS)
+    kept(tmp_path / "pki")
     assert (tmp_path / "pki").stat().st_mode & 0o777 == 0o700
     for key in (tmp_path / "pki").glob("*.key"):
         assert key.stat().st_mode & 0o777 == 0o600
@@ -49,7 +60,7 @@ def test_another_address_or_a_near_end_makes_a_new_one(
 
 
 def test_an_operator_s_own_authority_is_used_or_refused(tmp_path: Path) -> None:
-    other = Authority(tmp_path / "other")
+    other = kept(tmp_path / "other")
     text = other.certificate
     folder = tmp_path / "pki"
     folder.mkdir()
@@ -58,7 +69,7 @@ def test_an_operator_s_own_authority_is_used_or_refused(tmp_path: Path) -> None:
         Authority(folder).host("one", ADDRESS)
     (folder / "ca.key").write_bytes((tmp_path / "other" / "ca.key").read_bytes())
     assert Authority(folder).certificate == text
-    third = Authority(tmp_path / "third")
+    third = kept(tmp_path / "third")
     assert third.certificate
     (folder / "ca.key").write_bytes((tmp_path / "third" / "ca.key").read_bytes())
     with pytest.raises(InputError, match="is not the key of"):

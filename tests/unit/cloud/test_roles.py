@@ -35,7 +35,11 @@ def make(tmp_path: Path) -> Make:
             ),
             names=PlatformNames(**(names or {})),
         )
-        return plans(site, Credentials(tmp_path / "passwords.json"), Authority(tmp_path / "pki"))
+        credentials, authority = Credentials(tmp_path / "passwords.json"), Authority(tmp_path / "pki")
+        found = plans(site, credentials, authority)
+        credentials.keep()
+        authority.keep()
+        return found
 
     return made
 

@@ -94,14 +94,14 @@ def test_volumes_are_what_their_back_end_can(storage: Storage, protocol: str, sn
 _SSH = r"""#!/bin/bash
 echo "$*" >>"$RDO_TEST/arguments"
 case "${!#}" in
-"bash -s")
+*"'bash -s'")
     read -r first
     if [ "$first" != "exec 8<&0" ]; then cat >/dev/null; exit "$(cat "$RDO_TEST/install")"; fi
     cat "$RDO_TEST/events"
     while read -r line; do
         [ "$line" != stop ] || echo '{"event": "end", "error": null, "stopped": true}'
     done ;;
-cd*) cat "$RDO_TEST/files" ;;
+*"'cd "*) cat "$RDO_TEST/files" ;;
 *) cat >/dev/null ;;
 esac
 """

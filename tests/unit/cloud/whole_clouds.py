@@ -97,4 +97,8 @@ def make_plans(cloud: Cloud, folder: Path, values: Mapping[str, str]) -> list[Pl
         ),
     )
     given = {name: SecretStr(value) for name, value in values.items()}
-    return plans(site, Credentials(folder / "passwords.json", given), Authority(folder / "pki"))
+    credentials, authority = Credentials(folder / "passwords.json", given), Authority(folder / "pki")
+    found = plans(site, credentials, authority)
+    credentials.keep()
+    authority.keep()
+    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
 from rdo.cloud.plan import AnyStep
@@ -23,11 +24,21 @@ def steps(node: Node) -> Iterator[AnyStep]:
     )
 
 
+def encryption_key(secret: str) -> str:
+    """Return the key of Barbican's secrets, a Fernet key (32 bytes, base64), by the kept secret.
+
+    One that was read from a host is such a key itself.
+    """
+    try:
+        if len(b64decode(secret, validate=True)) == 32:
+            return secret
+    except (ValueError, binascii.Error):
+        pass
+    return b64encode(hashlib.sha256(secret.encode()).digest()).decode()
+
+
 def _options(node: Node) -> Options:
-    # a Fernet key: 32 bytes, base64
-    key = node.secret("barbican_encryption").derive(
-        lambda secret: b64encode(hashlib.sha256(secret.encode()).digest()).decode()
-    )
+    key = node.secret("barbican_encryption").derive(encryption_key)
     return merged(
         node.database("barbican"),
         node.token_check("barbican"),

@@ -9,8 +9,9 @@ from rdo.cloud.roles.node import CA, CERTIFICATE, Node
 from rdo.cloud.shell import here, sh
 from rdo.cloud.texts import Text
 
-_BEGIN, _END = "# rdo: hosts of this cloud", "# rdo: end"
-_LINES = f"/^{_BEGIN}$/,/^{_END}$/"
+#: The first and the last line of our part of /etc/hosts.
+BEGIN, END = "# rdo: hosts of this cloud", "# rdo: end"
+_LINES = f"/^{BEGIN}$/,/^{END}$/"
 
 
 def steps(node: Node) -> Iterator[AnyStep]:
@@ -38,7 +39,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
 def _names(node: Node) -> Script:
     """Return the step that lets hosts know each other's names, where no DNS does (nova's, for migrations)."""
     rows = [f"{host.address} {host.name}" for host in node.site.cloud.hosts]
-    text = "\n".join([_BEGIN, *rows, _END])
+    text = "\n".join([BEGIN, *rows, END])
     return Script(
         id="names",
         title="Names of the cloud's hosts",

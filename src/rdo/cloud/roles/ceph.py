@@ -228,10 +228,15 @@ def _monitor(node: Node) -> Shell:
     host, address = node.host.name, node.address
     return sh(
         """
+        if [ -e /var/lib/ceph/osd/ceph-0/rdo-done ]; then
+            echo 'The store of the monitor is gone, and only it knows what is on the disk of Ceph here.' >&2
+            echo 'Bring it back, in /var/lib/ceph/mon; with a new one, that would be lost.' >&2
+            exit 1
+        fi
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
         chmod 755 "$work"
-        rm -rf %(folder)s
+        rm -rf --one-file-system --preserve-root=all %(folder)s
         ceph-authtool --create-keyring "$work/mon" --gen-key -n mon. --cap mon 'allow *' >/dev/null
         ceph-authtool --create-keyring /etc/ceph/ceph.client.admin.keyring --gen-key -n client.admin \\
             --cap mon 'allow *' --cap osd 'allow *' --cap mds 'allow *' --cap mgr 'allow *' >/dev/null
@@ -252,10 +257,16 @@ def _monitor(node: Node) -> Shell:
 
 _OSD = sh(
     """
-    systemctl stop ceph-osd@0 2>/dev/null || true
     folder=/var/lib/ceph/osd/ceph-0
+    # pools are made when the disk runs for the first time
+    if ceph osd ls | grep -qx 0 && ceph osd pool ls | grep -qvx '[.]mgr'; then
+        echo "Ceph has pools, and their disk, $folder, is gone. Bring it back." >&2
+        echo 'Is a file system not mounted there? A new disk would be empty.' >&2
+        exit 1
+    fi
+    systemctl stop ceph-osd@0 2>/dev/null || true
     if ceph osd ls | grep -qx 0; then ceph osd purge 0 --yes-i-really-mean-it; fi
-    rm -rf $folder
+    rm -rf --one-file-system --preserve-root=all $folder
     id=$(cat /proc/sys/kernel/random/uuid)
     secret=$(ceph-authtool --gen-print-key)
     test "$(printf '{"cephx_secret": "%s"}' "$secret" | ceph osd new $id -i -)" = 0

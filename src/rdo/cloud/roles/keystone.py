@@ -31,6 +31,19 @@ CATALOG: dict[Name, tuple[str, str, str]] = {
     "heat": ("orchestration", "OpenStack Orchestration service", "/v1/%(tenant_id)s"),
 }
 
+# With new keys what is in the database could not be read any more. Tokens, which the other keys are for, are
+# not kept.
+_REFUSE = sh(
+    """
+    rdo_count=$(mariadb -NBe 'SELECT COUNT(*) FROM keystone.credential' 2>/dev/null || echo 0)
+    if [ "$rdo_count" != 0 ]; then
+        echo "$rdo_count of Keystone's credentials are encrypted with keys that are gone." >&2
+        echo 'Bring /etc/keystone/credential-keys back from a backup, or delete these credentials.' >&2
+        exit 1
+    fi
+    """
+)
+
 
 def steps(node: Node) -> Iterator[AnyStep]:
     """Yield the steps of a controller."""
@@ -39,14 +52,19 @@ def steps(node: Node) -> Iterator[AnyStep]:
     yield node.packages("keystone", "openstack-keystone", "python3-pymysql", "python3-openstackclient")
     yield node.config("keystone", _options(node))
     yield mariadb.schema("keystone", "openstack-keystone", _manage("db_sync", user="keystone"))
-    for kind in ("fernet", "credential"):
+    for kind, before in (("fernet", sh("")), ("credential", _REFUSE)):
         yield Script(
             id=f"keystone-{kind}-keys",
             title=f"Keystone's {kind} keys",
             stage=Stage.SCHEMA,
             group="keystone",
             unless=sh("test -s %(key)s", key=f"/etc/keystone/{kind}-keys/0"),
-            script=_manage(f"{kind}_setup", "--keystone-user", "keystone", "--keystone-group", "keystone"),
+            script=lines(
+                [
+                    before,
+                    _manage(f"{kind}_setup", "--keystone-user", "keystone", "--keystone-group", "keystone"),
+                ]
+            ),
         )
     yield from _clients(node)
 

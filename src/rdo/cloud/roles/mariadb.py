@@ -24,7 +24,8 @@ DATABASES: dict[Name, tuple[str, ...]] = {
     "heat": ("heat",),
     "horizon": (),
 }
-
+#: Where the server keeps them, a folder each.
+DATABASE_FOLDER = "/var/lib/mysql"
 
 #: After how many seconds a transaction that waits and has written nothing is ended.
 IDLE_TRANSACTION = 60
@@ -51,6 +52,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         unit=names.mariadb_unit,
         restart_after=("mariadb-packages", "certificate", "key-mysql", "mariadb-configuration"),
         ready=sh("mariadb -e 'SELECT 1'"),
+        logs=("/var/log/mariadb/*.log", f"{DATABASE_FOLDER}/*.err"),
     )
     for service, databases in DATABASES.items():
         for database in databases if node.has(service) else ():

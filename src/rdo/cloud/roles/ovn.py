@@ -14,6 +14,8 @@ from rdo.cloud.topology import Host, Role
 PHYSICAL = "physnet1"
 _BRIDGE = "br-ex"
 _TUNNEL_BRIDGE = "br-tun0"
+# what a setting has put into br-ex, apart from what OVN and operators have there
+_MARKED = sh("ovs-vsctl --bare --columns=name find port external_ids:rdo=external")
 _CHASSIS = {Role.COMPUTE, Role.NETWORK}
 _NORTH, _SOUTH = 6641, 6642
 # The switch is stopped by then, and its database has all of this.
@@ -151,12 +153,29 @@ def _bridges(node: Node) -> Script:
     make = [_bridge(_BRIDGE, kind)]
     look = [sh('test "$(ovs-vsctl get bridge br-ex datapath_type)" = %(kind)s', kind=kind)]
     outside = host.external_interface
+    own = f"{external.gateway}/{external.subnet.prefixlen}"
+    # one that an earlier setting has put there would bridge two networks
+    make.append(
+        sh(
+            """
+            for old in $(%(marked)s); do
+                [ "$old" = %(port)s ] || ovs-vsctl del-port br-ex "$old"
+            done
+            """,
+            marked=_MARKED,
+            port=outside or "",
+        )
+    )
+    look.append(sh('test "$(%(marked)s)" = %(port)s', marked=_MARKED, port=outside or ""))
     if outside is not None:
-        make.append(sh("ovs-vsctl --may-exist add-port br-ex %(port)s", port=outside))
+        # a name without an interface would stay in the bridge, and be taken for one that comes later
         make.append(_up(outside))
+        add = sh("ovs-vsctl --may-exist add-port br-ex %(port)s", port=outside)
+        make.append(sh("%(add)s -- set port %(port)s external-ids:rdo=external", add=add, port=outside))
+        make.append(sh("ip addr del %(own)s dev br-ex 2>/dev/null || true", own=own))
         look.append(sh('test "$(ovs-vsctl iface-to-br %(port)s)" = br-ex', port=outside))
+        look.append(sh("if %(there)s; then exit 1; fi", there=_has_address(own, _BRIDGE)))
     elif Role.NETWORK in host.roles:
-        own = f"{external.gateway}/{external.subnet.prefixlen}"
         make.append(_address(own, _BRIDGE))
         look.append(_has_address(own, _BRIDGE))
     make.append(_up(_BRIDGE))

@@ -55,6 +55,7 @@ def steps(node: Node) -> Iterator[AnyStep]:
         group="rabbitmq",
         unit=node.names.rabbitmq_unit,
         restart_after=causes,
+        logs=("/var/log/rabbitmq/*.log",),
         ready=sh("timeout 5 bash -c %(reach)s", reach=f"</dev/tcp/{node.host.address}/5671"),
     )
 

@@ -150,6 +150,7 @@ def identity(node: Node) -> Iterator[AnyStep]:
         ready=answers(node.site.identity_url),
         # while passwords are made anew, services that still try the old ones keep the processors busy
         patience=600,
+        logs=("/var/log/httpd/error_log", "/var/log/apache2/error.log"),
     )
 
 

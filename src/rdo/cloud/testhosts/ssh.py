@@ -73,6 +73,9 @@ def config_text(hosts: Iterable[HostDescription], folder: Path, namespace_file: 
             "    StrictHostKeyChecking yes",
             "    BatchMode yes",
             "    LogLevel ERROR",
+            "    ConnectTimeout 20",
+            "    ServerAliveInterval 10",
+            "    ServerAliveCountMax 6",
             f"    ProxyCommand {relay}",
         ]
     return "\n".join(lines) + "\n"
