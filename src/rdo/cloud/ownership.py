@@ -20,8 +20,7 @@ from cryptography import x509
 from pydantic import SecretStr
 
 from rdo.cloud.deployment import Deployment
-from rdo.cloud.plan import Plan, Target
-from rdo.cloud.roles import barbican
+from rdo.cloud.plan import Config, Plan, Target
 from rdo.cloud.roles.mariadb import DATABASE_FOLDER
 from rdo.cloud.roles.node import CA
 from rdo.cloud.ssh import run_on
@@ -36,13 +35,15 @@ class Lock:
     """A secret without which data on a host can't be read; or one that is known to what runs there.
 
     ``data`` is a shell condition that holds where there are such data, None where nothing is lost with it;
-    ``value`` a shell command that prints the secret as the host has it, if it does.
+    ``value`` a shell command that prints the secret as the host has it, if it does. ``option`` is where a
+    plan has it as it is written there: project, section, option.
     """
 
     secret: str
     what: str
     data: str | None
     value: str
+    option: tuple[str, str, str] | None = None
 
 
 def _option(file: str, name: str) -> str:
@@ -61,12 +62,14 @@ LOCKS: Sequence[Lock] = (
         "Barbican's secrets",
         f"[ -d {DATABASE_FOLDER}/barbican ]",
         _option("/etc/barbican/barbican.conf.d/50-rdo.conf", "kek"),
+        ("barbican", "simple_crypto_plugin", "kek"),
     ),
     Lock(
         "heat_encryption",
         "Heat's stacks",
         f"[ -d {DATABASE_FOLDER}/heat ]",
         _option("/etc/heat/heat.conf.d/50-rdo.conf", "auth_encryption_key"),
+        ("heat", "DEFAULT", "auth_encryption_key"),
     ),
     Lock(
         "swift_hash_encryption",
@@ -198,7 +201,11 @@ def found_secrets(deployment: Deployment) -> dict[str, SecretStr]:
             if lock is None or name not in wanted or name in found:
                 continue
             if value:
-                found[name] = SecretStr(value)
+                # oslo.config's way to write it
+                quoted = lock.option and len(value) > 1 and value[0] == value[-1] == '"'
+                plain = value[1:-1] if quoted else value
+                plain = plain.replace("$$", "$") if lock.option else plain
+                found[name] = SecretStr(plain)
             elif lock.data is not None and name in deployment.credentials.fresh:
                 lost.append(f"{host} has {lock.what}, and the secret that locks them ({name}) is not on it.")
     if lost := [line for line in lost if not any(f"({name})" in line for name in found)]:
@@ -246,12 +253,22 @@ def _locked_out(deployment: Deployment, lock: Lock, digest: str) -> str | None:
         return f"and no {lock.secret}, which locks them, is kept here"
     if digest == _NOTHING:
         return None
-    value = credentials[lock.secret].get_secret_value()
-    if lock.secret == "barbican_encryption":
-        own = deployment.site.cloud.options.get("barbican", {}).get("simple_crypto_plugin", {})
-        value = str(own.get("kek", barbican.encryption_key(value)))
+    value = _written(deployment, lock) or credentials[lock.secret].get_secret_value()
     own_digests = {hashlib.sha256(f"{value}{end}".encode()).hexdigest() for end in ("", "\n")}
     return None if digest in own_digests else f"locked with another {lock.secret} than the one kept here"
+
+
+def _written(deployment: Deployment, lock: Lock) -> str | None:
+    """Return the value of a lock's option as the plans write it: derived, escaped, or an operator's own."""
+    if lock.option is None:
+        return None
+    project, section, name = lock.option
+    for plan in deployment.plans:
+        for step in plan.steps:
+            if isinstance(step, Config) and step.project == project:
+                value = step.options.get(section, {}).get(name)
+                return None if value is None else value.reveal()
+    return None
 
 
 def _ask(deployment: Deployment, script: str) -> list[tuple[str, str]]:

@@ -93,6 +93,18 @@ def test_data_under_another_secret_are_named(tmp_path: Path, secret: str) -> Non
     assert judge(cloud, "one", host(cloud, **{secret: ""})) == []
 
 
+def test_a_secret_is_compared_as_it_is_written(tmp_path: Path) -> None:
+    """oslo.config takes a dollar twice; and an operator's own option is not the kept secret."""
+    kept(tmp_path / "prod")
+    file = tmp_path / "prod/passwords.json"
+    odd = "0123456789abcde$0123456789abcdef"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"heat_encryption": odd}))
+    own = {"barbican": {"simple_crypto_plugin": {"kek": "an operator's"}}}
+    cloud = deployment(tmp_path / "prod", ONE, services=SERVICES, options=own)
+    there = {"heat_encryption": odd.replace("$", "$$") + "\n", "barbican_encryption": "an operator's\n"}
+    assert judge(cloud, "one", host(cloud, **there)) == []
+
+
 def test_a_key_read_from_a_host_stays_the_same_key() -> None:
     key = encryption_key("0123456789abcdef" * 2)
     assert encryption_key(key) == key
