@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,21 @@ services: [keystone]
 repository: {address}
 hosts:
 - {{name: controller, address: 127.0.0.9, roles: [controller]}}
+"""
+
+_KEEP = """
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from rdo.cloud.credentials import Credentials
+from rdo.cloud.pki import Authority
+
+folder = Path(sys.argv[1])
+credentials, authority = Credentials(folder / "passwords.json"), Authority(folder / "pki")
+credentials["admin"]
+authority.host("controller", ip_address("127.0.0.9"))
+credentials.keep()
+authority.keep()
 """
 
 
@@ -81,7 +97,10 @@ def test_public_is_readable_and_secret_is_private(tmp_path: Path, umask: int) ->
     with served(home.state / "repositories") as address:
         file.write_text(CLOUD.format(address=address))
         said = run(home, umask, "cloud", "plan", str(file), "--release", "2026.1")
-    assert (home.state / "clouds/umask/passwords.json").exists(), said
+    # a plan keeps no passwords; who applies it does
+    assert not (home.state / "clouds/umask/passwords.json").exists(), said
+    keep = [sys.executable, "-c", _KEEP, str(home.state / "clouds/umask")]
+    subprocess.run(keep, check=True, umask=umask, timeout=60)
     modes = dict(entries(home.home))
     open_to_all = [path for path, mode in modes.items() if mode & 0o022 and not mode & stat.S_ISVTX]
     assert not open_to_all
