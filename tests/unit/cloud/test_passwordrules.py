@@ -207,7 +207,7 @@ def test_refused_passwords_are_named_together_and_not_kept(
     assert rdo(*elsewhere("cloud", "plan", "--answer-file", str(file), "--name", "prod")) == 1
     said = capsys.readouterr().err
     assert "which stays" not in said and "database" not in said
-    assert '"two"' not in kept.read_text(), "a plan keeps none of them"
+    assert not kept.exists(), "a plan keeps none of them"
 
 
 def test_an_operators_file_is_named_with_its_lines(
