@@ -73,14 +73,15 @@ def in_world(script: str) -> list[str]:
 )
 def test_another_file_system_is_refused_by_name_and_survives(mount: str, theirs: str, named: str) -> None:
     tell = _TELL.format(theirs)
-    looked = in_world(f"{mount}\nset +e\n{look_script([INSTANCES])}")
+    looked = in_world(f"{mount}\nset +e\n{look_script([INSTANCES]).reveal()}")
     assert looked == [f"{INSTANCES}: {named}"]
-    refused = in_world(f"{mount}\nset +e\n({removal_script([INSTANCES], leave_mounted=False)})\n{tell}")
+    refused = in_world(
+        f"{mount}\nset +e\n({removal_script([INSTANCES], leave_mounted=False).reveal()})\n{tell}"
+    )
     assert "status 1" in refused and any(named in line for line in refused)
     assert any(line in ("theirs: t", "theirs: theirs") for line in refused)
-    left = in_world(
-        f"{mount}\nset +e\n({removal_script([INSTANCES, '/srv/node/data'], leave_mounted=True)})\n{tell}"
-    )
+    script = removal_script([INSTANCES, "/srv/node/data"], leave_mounted=True)
+    left = in_world(f"{mount}\nset +e\n({script.reveal()})\n{tell}")
     assert "status 0" in left and left.count("theirs: t") + left.count("theirs: theirs") == 1
     assert "/srv/node/data/object" not in left
 
@@ -89,8 +90,8 @@ def test_what_is_the_hosts_own_is_removed() -> None:
     places_of_all = [INSTANCES, "/srv/node/data", "/var/lib/ovn/*.db", "/var/lib/absent"]
     said = in_world(
         "mkdir /var/lib/ovn; touch /var/lib/ovn/ovnnb_db.db /var/lib/ovn/keep\n"
-        f"ln -s /var/lib/shared /var/lib/glance\n{look_script(places_of_all)}\nset +e\n"
-        f"({removal_script(places_of_all, leave_mounted=False)})\n"
+        f"ln -s /var/lib/shared /var/lib/glance\n{look_script(places_of_all).reveal()}\nset +e\n"
+        f"({removal_script(places_of_all, leave_mounted=False).reveal()})\n"
         f"{_TELL.format('/var/lib/shared/disk')}\nls /var/lib/ovn"
     )
     assert said == ["status 0", "/var/lib/shared/disk", "theirs: theirs", "keep"]

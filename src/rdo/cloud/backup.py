@@ -26,6 +26,7 @@ from pydantic import Field, ValidationError
 from rdo.cloud import names
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Database, Part, Target
+from rdo.cloud.shell import Shell, sh
 from rdo.cloud.ssh import TRANSFER, run_on, transfer
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import sha256_file, sync, write_atomically
@@ -35,7 +36,7 @@ OVN = {"ovnnb": "OVN_Northbound", "ovnsb": "OVN_Southbound"}
 #: Of the cloud's folder here; the topology last, as a cloud is known by it.
 KEPT_HERE = ("pki", "passwords.json", "repository.key", "cloud.json")
 #: What services make themselves, or an operator has written, below these places.
-_FILES = """
+_FILES = sh("""
 cd /
 for place in etc/keystone/fernet-keys etc/keystone/credential-keys etc/*/policy.d etc/*/policy.yaml; do
     [ ! -e "$place" ] || echo "$place"
@@ -45,7 +46,7 @@ for file in etc/*/*.conf.d/*.conf; do
     *) [ ! -f "$file" ] || rpm -qf "/$file" >/dev/null 2>&1 || echo "$file" ;;
     esac
 done
-"""
+""")
 
 
 class Piece(Part):
@@ -112,19 +113,21 @@ def make(
         tell("what is kept of the cloud here")
         databases = databases_of(deployment)
         for name in databases:
-            dump = f"mariadb-dump --single-transaction --quick --routines --triggers {name}"
+            dump = sh("mariadb-dump --single-transaction --quick --routines --triggers %(name)s", name=name)
             place = work / f"databases/{name}.sql.gz"
             _receive(controller, dump, place, what=f"the database {name}", limit=limit)
             tell(f"database {name}")
         ovn = [*OVN] if "neutron" in deployment.site.cloud.services else []
         for name in ovn:
-            dump = f"ovsdb-client backup unix:/var/run/ovn/{name}_db.sock {OVN[name]}"
+            socket = f"unix:/var/run/ovn/{name}_db.sock"
+            dump = sh("ovsdb-client backup %(socket)s %(name)s", socket=socket, name=OVN[name])
             place = work / f"ovn/{name}.db.gz"
             _receive(controller, dump, place, what=f"the database {OVN[name]}", limit=limit)
             tell(f"database {OVN[name]}")
         for plan, host in deployment.rows:
             place = work / f"hosts/{plan.host}.tar.gz"
-            _receive(host, f"({_FILES}) | tar -C / -cf - -T -", place, what="its files", limit=limit)
+            archive = sh("(%(files)s) | tar -C / -cf - -T -", files=_FILES)
+            _receive(host, archive, place, what="its files", limit=limit)
             tell(f"files of {plan.host}")
         manifest = Manifest(
             cloud=deployment.name,
@@ -171,9 +174,9 @@ def read(folder: Path) -> Manifest:
     return manifest
 
 
-def _receive(target: Target, command: str, place: Path, *, what: str, limit: float) -> None:
+def _receive(target: Target, command: Shell, place: Path, *, what: str, limit: float) -> None:
     """Write what a command on a host prints into a file, compressed on its way."""
-    script = f"set -euo pipefail\n{command} | gzip -c\n"
+    script = sh("set -euo pipefail\n%(command)s | gzip -c\n", command=command)
     done = transfer(target, script, place=place, limit=limit)
     if done.status != 0:
         said = done.stderr.strip().splitlines()[-10:]
@@ -190,7 +193,8 @@ def _receive(target: Target, command: str, place: Path, *, what: str, limit: flo
 
 
 def _packages(controller: Target) -> dict[str, str]:
-    shown = run_on(controller, "rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\\n' 'openstack-*'", timeout=60)
+    listing = sh(r"rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' 'openstack-*'")
+    shown = run_on(controller, listing, timeout=60)
     if shown.status != 0:
         raise RdoError(f"On {controller.host}: {shown.stderr.strip()}")
     rows = (line.partition(" ") for line in sorted(shown.stdout.splitlines()))

@@ -8,7 +8,6 @@ it is given, and can't tell a bind mount of the same file system.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
@@ -16,6 +15,7 @@ from pathlib import PurePosixPath
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Plan, Target
 from rdo.cloud.roles.ceph import MONITOR_STORE
+from rdo.cloud.shell import Shell, lines, pattern, sh
 from rdo.cloud.ssh import run_on
 from rdo.common.errors import InputError, RdoError
 from rdo.common.process import CommandError
@@ -43,7 +43,7 @@ OWNED: Mapping[str, tuple[str, ...]] = {
 }
 # Fields of mountinfo are in proc(5); blanks and the like are octal in it. The last of several mounts that
 # cover a place is the one that is seen.
-_FUNCTIONS = r"""
+_FUNCTIONS = sh(r"""
 rdo_mounted() {
     rdo_real=$(realpath -m -- "${1%/*}")/${1##*/}
     rdo_place=$rdo_real rdo_base=$2 awk '
@@ -71,7 +71,7 @@ rdo_remove() {
     fi
     rm -rf --one-file-system --preserve-root=all -- "$1"
 }
-"""
+""")
 
 
 def places(plan: Plan) -> list[str]:
@@ -80,34 +80,45 @@ def places(plan: Plan) -> list[str]:
     return [place.format(host=plan.host) for step, owned in OWNED.items() if step in there for place in owned]
 
 
-def removal_script(owned: Iterable[str], *, leave_mounted: bool) -> str:
+def removal_script(owned: Iterable[str], *, leave_mounted: bool) -> Shell:
     """Return a bash script that removes places, given as shell patterns.
 
     It ends with a status that is not 0 at the first place where something is mounted, unless these are to be
     left; nothing in them is removed either way.
     """
     status = 0 if leave_mounted else 1
-    lines = [
-        f'for place in {place}; do rdo_remove "$place" {_base(place)} {status} || exit 1; done'
+    each = [
+        sh(
+            'for place in %(place)s; do rdo_remove "$place" %(base)s %(status)s || exit 1; done',
+            place=pattern(place),
+            base=_base(place),
+            status=status,
+        )
         for place in owned
     ]
-    return "\n".join([_FUNCTIONS, *lines, ""])
+    return lines([_FUNCTIONS, *each, sh("")])
 
 
-def look_script(owned: Iterable[str]) -> str:
+def look_script(owned: Iterable[str]) -> Shell:
     """Return a bash script that prints what is mounted in the way of a removal, a line each."""
-    lines = [
-        f'for place in {place}; do [ ! -e "$place" ] || '
-        f'rdo_mounted "$place" {_base(place)} | sed "s|^|$place: |"; done'
+    each = [
+        sh(
+            """\
+            for place in %(place)s; do
+                [ ! -e "$place" ] || rdo_mounted "$place" %(base)s | sed "s|^|$place: |"
+            done""",
+            place=pattern(place),
+            base=_base(place),
+        )
         for place in owned
     ]
-    return "\n".join([_FUNCTIONS, *lines, ""])
+    return lines([_FUNCTIONS, *each, sh("")])
 
 
 def _base(place: str) -> str:
     """Return the host's own folder that a service's folder is in: what is mounted there is the host's."""
     parts = PurePosixPath(place).parts
-    return shlex.quote(str(PurePosixPath(*parts[: 3 if parts[1] == "var" else 2])))
+    return str(PurePosixPath(*parts[: 3 if parts[1] == "var" else 2]))
 
 
 def mounted(deployment: Deployment) -> list[str]:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Part, Plan, Service, Target
+from rdo.cloud.shell import Shell, sh
 from rdo.cloud.ssh import run_on
 from rdo.common.errors import RdoError
 from rdo.common.process import CommandError
 
 _LIMIT = 900.0
 """Seconds for a script on one host."""
-# what is not there, as on a host that was cleared, need not be stopped
-_STOP = """
-there=()
-for unit in {units}; do
-    ! systemctl cat "$unit" >/dev/null 2>&1 || there+=("$unit")
-done
-[ ${{#there[@]}} = 0 ] || systemctl stop "${{there[@]}}"
-"""
 
 
 class HostActions(Part):
@@ -33,7 +25,7 @@ class HostActions(Part):
 
 def on_every_host(
     deployment: Deployment,
-    script_of: Callable[[Plan], str],
+    script_of: Callable[[Plan], Shell],
     *,
     report: Callable[[str], None] | None = None,
     word: str = "done",
@@ -87,8 +79,18 @@ def stop_openstack(deployment: Deployment, *, report: Callable[[str], None] | No
     :raises RdoError: as :func:`on_every_host` does
     """
 
-    def script(plan: Plan) -> str:
+    def script(plan: Plan) -> Shell:
         ours = openstack_units(deployment, plan)
-        return _STOP.format(units=shlex.join(ours)) if ours else "true"
+        # what is not there, as on a host that was cleared, need not be stopped
+        return sh(
+            """
+            there=()
+            for unit in %(units)s; do
+                ! systemctl cat "$unit" >/dev/null 2>&1 || there+=("$unit")
+            done
+            [ ${#there[@]} = 0 ] || systemctl stop "${there[@]}"
+            """,
+            units=ours,
+        )
 
     on_every_host(deployment, script, report=report, word="without OpenStack's services")

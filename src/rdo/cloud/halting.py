@@ -6,29 +6,17 @@ Nova starts machines that ran when its compute service comes back and finds them
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import HostActions, on_every_host, openstack_units, units_of
 from rdo.cloud.plan import Plan
 from rdo.cloud.roles import firewall
+from rdo.cloud.shell import Shell, lines, sh
 from rdo.cloud.topology import Role
 
 _COMPUTE = "openstack-nova-compute"
-_LISTED = "virsh -q list --name 2>/dev/null | grep '^instance-'"
-_SHUTDOWN = f"""
-systemctl stop {_COMPUTE}
-for machine in $({_LISTED}); do
-    virsh -q shutdown "$machine" || true
-done
-end=$((SECONDS + PATIENCE))
-while [ -n "$({_LISTED})" ] && [ $SECONDS -lt $end ]; do sleep 1; done
-for machine in $({_LISTED}); do
-    echo "$machine has not heard its power button" >&2
-    virsh -q destroy "$machine"
-done
-"""
+_LISTED = sh("virsh -q list --name 2>/dev/null | grep '^instance-'")
 
 
 def halts(deployment: Deployment) -> list[HostActions]:
@@ -52,18 +40,18 @@ def stop(deployment: Deployment, *, patience: int, report: Callable[[str], None]
     :raises RdoError: a host could not be reached, or a unit did not stop
     """
     computes = deployment.part(lambda plan: _COMPUTE in units_of(plan))
-    shutdown = _SHUTDOWN.replace("PATIENCE", str(patience))
+    shutdown = _shutdown(patience)
     on_every_host(
         computes, lambda _: shutdown, report=report, word="without machines that run", limit=patience + 900
     )
 
-    def script(plan: Plan) -> str:
+    def script(plan: Plan) -> Shell:
         # OpenStack's wait for what is under way, all at once; the others one after the other, as each may
         # need those that are stopped after it to end in peace
         upper = openstack_units(deployment, plan)
         turns = [upper] if upper else []
         turns += [[unit] for unit in _lower(deployment, plan)]
-        return "\n".join(["set -e", *(f"systemctl stop {shlex.join(turn)}" for turn in turns), ""])
+        return lines([sh("set -e"), *(sh("systemctl stop %(units)s", units=turn) for turn in turns), sh("")])
 
     last = {host.name for host in deployment.site.cloud.having(Role.STORAGE)}
     last.add(deployment.site.cloud.controller.name)
@@ -72,6 +60,26 @@ def stop(deployment: Deployment, *, patience: int, report: Callable[[str], None]
         deployment.part(lambda plan: plan.host in last),
     ):
         on_every_host(part, script, report=report, word="stopped")
+
+
+def _shutdown(patience: int) -> Shell:
+    return sh(
+        """
+        systemctl stop %(compute)s
+        for machine in $(%(listed)s); do
+            virsh -q shutdown "$machine" || true
+        done
+        end=$((SECONDS + %(patience)s))
+        while [ -n "$(%(listed)s)" ] && [ $SECONDS -lt $end ]; do sleep 1; done
+        for machine in $(%(listed)s); do
+            echo "$machine has not heard its power button" >&2
+            virsh -q destroy "$machine"
+        done
+        """,
+        compute=_COMPUTE,
+        listed=_LISTED,
+        patience=patience,
+    )
 
 
 def _lower(deployment: Deployment, plan: Plan) -> list[str]:

@@ -8,18 +8,22 @@ from ipaddress import ip_address, ip_interface
 
 from rdo.cloud.plan import Target
 from rdo.cloud.roles.base import BEGIN, END
+from rdo.cloud.shell import sh
 from rdo.cloud.topology import Cloud, Host
 
 #: Prints what :func:`judge` reads.
-LOOK = f"""
+LOOK = sh(
+    r"""
 ls /sys/class/net | sed 's/^/interface|/'
-ip -o addr show scope global | awk '{{print "address|" $2 "|" $4}}'
-ip -o route show default | sed -n 's/.* dev \\([^ ]*\\).*/default|\\1/p'
+ip -o addr show scope global | awk '{print "address|" $2 "|" $4}'
+ip -o route show default | sed -n 's/.* dev \([^ ]*\).*/default|\1/p'
 for bridge in br-ex br-tun0; do
     ovs-vsctl --timeout=5 list-ports $bridge 2>/dev/null | sed "s/^/bridged|/"
 done
-sed '/^{BEGIN}$/,/^{END}$/s/.*//' /etc/hosts | awk '{{sub(/#.*/, "")}} NF > 1 {{print "hosts|" FNR "|" $0}}'
-"""
+sed %(ours)s /etc/hosts | awk '{sub(/#.*/, "")} NF > 1 {print "hosts|" FNR "|" $0}'
+""",
+    ours=f"/^{BEGIN}$/,/^{END}$/s/.*//",
+)
 _OURS = ("br-ex", "br-int", "br-tun0", "lo", "ovs-netdev", "ovs-system")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import Config, Plan, Target
 from rdo.cloud.roles.mariadb import DATABASE_FOLDER
 from rdo.cloud.roles.node import CA
+from rdo.cloud.shell import Shell, both, lines, sh
 from rdo.cloud.ssh import run_on
 from rdo.common.errors import InputError, RdoError
 from rdo.common.process import CommandError
@@ -41,47 +41,54 @@ class Lock:
 
     secret: str
     what: str
-    data: str | None
-    value: str
+    data: Shell | None
+    value: Shell
     option: tuple[str, str, str] | None = None
 
 
-def _option(file: str, name: str) -> str:
-    return f"sed -n 's/^{name} = //p' {file} | head -n 1"
+def _option(file: str, name: str) -> Shell:
+    return sh("sed -n %(value)s %(file)s | head -n 1", value=f"s/^{name} = //p", file=file)
 
 
-def _ceph_key(client: str) -> str:
+def _database(name: str) -> Shell:
+    return sh("[ -d %(folder)s ]", folder=f"{DATABASE_FOLDER}/{name}")
+
+
+def _ceph_key(client: str) -> Shell:
     # a head of twelve bytes, then the key itself, see rdo.cloud.roles.ceph.key
     file = f"/etc/ceph/ceph.client.{client}.keyring"
-    return f"sed -n 's/^\\s*key = //p' {file} | base64 -d | tail -c +13 | od -An -v -tx1 | tr -d ' \\n'"
+    return sh(
+        r"sed -n 's/^\s*key = //p' %(file)s | base64 -d | tail -c +13 | od -An -v -tx1 | tr -d ' \n'",
+        file=file,
+    )
 
 
 LOCKS: Sequence[Lock] = (
     Lock(
         "barbican_encryption",
         "Barbican's secrets",
-        f"[ -d {DATABASE_FOLDER}/barbican ]",
+        _database("barbican"),
         _option("/etc/barbican/barbican.conf.d/50-rdo.conf", "kek"),
         ("barbican", "simple_crypto_plugin", "kek"),
     ),
     Lock(
         "heat_encryption",
         "Heat's stacks",
-        f"[ -d {DATABASE_FOLDER}/heat ]",
+        _database("heat"),
         _option("/etc/heat/heat.conf.d/50-rdo.conf", "auth_encryption_key"),
         ("heat", "DEFAULT", "auth_encryption_key"),
     ),
     Lock(
         "swift_hash_encryption",
         "Swift's objects",
-        "find /srv/node/data -mindepth 2 2>/dev/null | grep -q .",
-        "sed -n 's/^swift_hash_path_[a-z]* = //p' /etc/swift/swift.conf | tr -d '\\n'",
+        sh("find /srv/node/data -mindepth 2 2>/dev/null | grep -q ."),
+        sh(r"sed -n 's/^swift_hash_path_[a-z]* = //p' /etc/swift/swift.conf | tr -d '\n'"),
     ),
     Lock(
         "ceph_fsid",
         "Ceph's disk",
-        "[ -e /var/lib/ceph/osd/ceph-0/rdo-done ]",
-        "tr -d '\\n-' </var/lib/ceph/osd/ceph-0/ceph_fsid",
+        sh("[ -e /var/lib/ceph/osd/ceph-0/rdo-done ]"),
+        sh(r"tr -d '\n-' </var/lib/ceph/osd/ceph-0/ceph_fsid"),
     ),
     *(Lock(f"ceph_{c}", f"Ceph's client {c}", None, _ceph_key(c)) for c in ("glance", "cinder", "nova")),
     *(
@@ -89,26 +96,41 @@ LOCKS: Sequence[Lock] = (
             f"ceph_{client}_libvirt",
             f"libvirt's secret for {client}",
             None,
-            _option(f"/etc/{client}/{client}.conf.d/50-rdo.conf", "rbd_secret_uuid") + " | tr -d -- -",
+            both(
+                _option(f"/etc/{client}/{client}.conf.d/50-rdo.conf", "rbd_secret_uuid"),
+                sh("tr -d -- -"),
+                by=" | ",
+            ),
         )
         for client in ("cinder", "nova")
     ),
 )
 
 #: Prints what :func:`judge` reads; no secret is among it.
-LOOK = "\n".join(
+LOOK = lines(
     [
-        f'[ ! -s {CA} ] || echo "authority|$(base64 -w0 <{CA})"',
-        f"[ ! -d {DATABASE_FOLDER}/keystone ] || echo 'identity|'",
-        f"if [ -d {DATABASE_FOLDER}/keystone ] && [ ! -s /etc/keystone/credential-keys/0 ]; then",
-        "    echo \"credentials|$(mariadb -NBe 'SELECT COUNT(*) FROM keystone.credential' 2>/dev/null)\"",
-        "fi",
+        sh(
+            """
+            [ ! -s %(ca)s ] || echo "authority|$(base64 -w0 <%(ca)s)"
+            ! %(keystone)s || echo 'identity|'
+            if %(keystone)s && [ ! -s /etc/keystone/credential-keys/0 ]; then
+                echo "credentials|$(mariadb -NBe 'SELECT COUNT(*) FROM keystone.credential' 2>/dev/null)"
+            fi
+            """,
+            ca=CA,
+            keystone=_database("keystone"),
+        ),
         *(
-            f'if {lock.data}; then echo "data|{lock.secret}|$({lock.value} 2>/dev/null | sha256sum)"; fi'
+            sh(
+                'if %(data)s; then echo %(head)s"$(%(value)s 2>/dev/null | sha256sum)"; fi',
+                data=lock.data,
+                head=f"data|{lock.secret}|",
+                value=lock.value,
+            )
             for lock in LOCKS
             if lock.data
         ),
-        "",
+        sh(""),
     ]
 )
 _NOTHING = hashlib.sha256(b"").hexdigest()
@@ -187,8 +209,13 @@ def found_secrets(deployment: Deployment) -> dict[str, SecretStr]:
     :raises InputError: data are locked with a secret that is nowhere on the hosts
     :raises RdoError: a host does not answer
     """
-    script = "\n".join(
-        f'if {lock.data or "true"}; then echo "{lock.secret}|$({lock.value} 2>/dev/null)"; fi'
+    script = lines(
+        sh(
+            'if %(data)s; then echo %(head)s"$(%(value)s 2>/dev/null)"; fi',
+            data=lock.data or sh("true"),
+            head=f"{lock.secret}|",
+            value=lock.value,
+        )
         for lock in LOCKS
     )
     wanted = _names(deployment)
@@ -271,7 +298,7 @@ def _written(deployment: Deployment, lock: Lock) -> str | None:
     return None
 
 
-def _ask(deployment: Deployment, script: str) -> list[tuple[str, str]]:
+def _ask(deployment: Deployment, script: Shell) -> list[tuple[str, str]]:
     def ask(row: tuple[Plan, Target]) -> tuple[str, str]:
         plan, target = row
         try:
@@ -280,7 +307,7 @@ def _ask(deployment: Deployment, script: str) -> list[tuple[str, str]]:
             raise RdoError(f"{plan.host} does not answer within {_PATIENCE:.0f} s.") from error
         if done.status != 0:
             words = done.stderr.strip().splitlines() or ["no answer"]
-            raise RdoError(f"{plan.host} can't be asked what cloud is on it: {shlex.quote(words[-1])}")
+            raise RdoError(f"{plan.host} can't be asked what cloud is on it: {words[-1]!r}")
         return plan.host, done.stdout
 
     with ThreadPoolExecutor(max_workers=16) as pool:

@@ -14,6 +14,7 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.plan import WRITTEN, Target
 from rdo.cloud.roles import firewall
 from rdo.cloud.roles.node import Node
+from rdo.cloud.shell import lines, sh
 from rdo.cloud.ssh import run_on
 from rdo.cloud.topology import Host, Role
 from rdo.common.errors import InputError
@@ -30,8 +31,9 @@ _DISK = 4
 """GiB for packages, logs and databases; a small Ceph takes its size besides."""
 _FACTS = ("platform", "time", "memory", "disk", "ceph", "marked")
 
-_LOOK = (
-    """
+_LOOK = lines(
+    [
+        sh("""
 . /etc/os-release
 echo "platform|$ID|${VERSION_ID%%.*}|$ID_LIKE"
 echo "time|$(date +%s.%N)"
@@ -40,9 +42,10 @@ echo "disk|$(df --output=avail -BG /var/lib | tail -1 | tr -dc 0-9)"
 test ! -e /etc/ceph/ceph.conf || echo "ceph|$(head -n 1 /etc/ceph/ceph.conf)"
 echo "marked|$(test -e /etc/pki/rdo/host.crt && echo yes)"
 ss -Hltnp | awk '{print "port|" $4 "|" $6}'
-"""
-    + networkchecks.LOOK
-    + ownership.LOOK
+"""),
+        networkchecks.LOOK,
+        ownership.LOOK,
+    ]
 )
 
 

@@ -11,6 +11,7 @@ from rdo.cloud.backup import KEPT_HERE, Manifest, copy
 from rdo.cloud.deployment import Deployment
 from rdo.cloud.everywhere import on_every_host, stop_openstack, units_of
 from rdo.cloud.plan import Plan, Target
+from rdo.cloud.shell import Shell, lines, sh
 from rdo.cloud.ssh import TRANSFER, transfer
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import make_folder
@@ -84,37 +85,45 @@ def restore(
     stop_openstack(deployment, report=tell)
     names = deployment.site.names
 
-    def quiet(plan: Plan) -> str:
+    def quiet(plan: Plan) -> Shell:
         units = units_of(plan)
-        lines = ["set -e"]
+        parts = [sh("set -e")]
         if manifest.ovn and names.ovn_central_unit in units:
-            lines.append(f"systemctl stop {names.ovn_central_unit}")
+            parts.append(sh("systemctl stop %(unit)s", unit=names.ovn_central_unit))
         if names.memcached_unit in units:
             # what it remembers of tokens and catalogs is not so any more
-            lines.append(f"systemctl restart {names.memcached_unit}")
-        return "\n".join(lines) + "\n"
+            parts.append(sh("systemctl restart %(unit)s", unit=names.memcached_unit))
+        return lines([*parts, sh("")])
 
     on_every_host(deployment, quiet)
     controller = deployment.controller
     for name in manifest.databases:
         anew = f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
-        load = f"set -eo pipefail\nmariadb -e '{anew}'\ngunzip -c | mariadb {name}"
+        load = sh("set -eo pipefail\nmariadb -e %(anew)s\ngunzip -c | mariadb %(name)s", anew=anew, name=name)
         _send(controller, load, folder / f"databases/{name}.sql.gz", limit=limit)
         tell(f"database {name} is back")
     for name in manifest.ovn:
         place = f"{_OVN_FOLDER}/{name}_db.db"
-        owner = f"[ ! -e {place} ] || chown --reference={place} {place}.new"
-        put = f"set -eo pipefail\ngunzip -c >{place}.new\n{owner}\nmv -f {place}.new {place}"
+        put = sh(
+            """
+            set -eo pipefail
+            gunzip -c >%(new)s
+            [ ! -e %(place)s ] || chown --reference=%(place)s %(new)s
+            mv -f %(new)s %(place)s
+            """,
+            place=place,
+            new=f"{place}.new",
+        )
         _send(controller, put, folder / f"ovn/{name}.db.gz", limit=limit)
         tell(f"OVN's {name} is back")
     for plan, target in deployment.rows:
         archive = folder / f"hosts/{plan.host}.tar.gz"
         if archive.exists():
-            _send(target, "tar -C / -xzpf -", archive, limit=limit)
+            _send(target, sh("tar -C / -xzpf -"), archive, limit=limit)
             tell(f"files of {plan.host} are back")
 
 
-def _send(target: Target, command: str, file: Path, *, limit: float) -> None:
+def _send(target: Target, command: Shell, file: Path, *, limit: float) -> None:
     done = transfer(target, command, source=file, limit=limit)
     if done.status != 0:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])

@@ -49,6 +49,11 @@ def both(first: Shell, *others: Shell, by: str = " && ") -> Shell:
     return Shell.trusted(join(by, [first, *others]))
 
 
+def pattern(place: str) -> Shell:
+    """Return a pattern of files: a ``*`` is for the shell to match, all else is taken as it is."""
+    return Shell.trusted("*".join(shlex.quote(part) if part else "" for part in place.split("*")))
+
+
 def here(content: str | Text) -> Shell:
     """Return a here-document, which stands at the end of its line and is taken as it is.
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from rdo.cloud.plan import Target
-from rdo.cloud.shell import Shell
+from rdo.cloud.shell import Shell, sh
 from rdo.common.process import CommandError, Completed, run
 
+#: What reads a script from its standard input, where nobody sees what the script holds.
+BASH = sh("bash -s")
 #: Seconds for a file's way to a host or from it, where nobody says otherwise.
 TRANSFER = 7200.0
 #: Seconds that this machine waits longer than a host: the host's own words are the better ones.
@@ -51,14 +53,17 @@ _LIMITED = (
 ).format(environment=" ".join(f"{name}={value}" for name, value in _ENVIRONMENT.items()))
 
 
-def limited(command: str, limit: float) -> str:
+def limited(command: Shell, limit: float) -> str:
     """Return a shell command that runs another one in an environment of ours, and ends it after its limit.
 
     Its standard input is the other one's. Where it was ended, the status is 124 or 137, and a line says so.
 
     :param limit: seconds
+    :raises ValueError: the command has a secret, which lists of processes would show
     """
-    return shlex.join(["bash", "-c", _LIMITED, "rdo", str(math.ceil(limit)), command])
+    if command.secrets:
+        raise ValueError("a command with a secret goes over standard input")
+    return shlex.join(["bash", "-c", _LIMITED, "rdo", str(math.ceil(limit)), command.reveal()])
 
 
 def needs_sudo(target: Target) -> bool:
@@ -66,7 +71,7 @@ def needs_sudo(target: Target) -> bool:
     return (os.geteuid() != 0) if target.local else target.user != "root"
 
 
-def command_on(target: Target, command: str = "bash -s", *, limit: float) -> list[str]:
+def command_on(target: Target, command: Shell = BASH, *, limit: float) -> list[str]:
     """Return what runs a shell command as root on a host.
 
     :param limit: seconds after which the host ends it, and all that it has started
@@ -84,20 +89,19 @@ def command_on(target: Target, command: str = "bash -s", *, limit: float) -> lis
     return [*words, target.host, f"{sudo}{bounded}"]
 
 
-def run_on(target: Target, script: Shell | str, *, timeout: float) -> Completed:
+def run_on(target: Target, script: Shell, *, timeout: float) -> Completed:
     """Run a bash script on a host; it goes over standard input, where nobody sees what it holds.
 
     :param timeout: seconds after which the host ends the script, and all that it has started
     :raises CommandError: the host has not answered within that time
     """
-    text = script.reveal() if isinstance(script, Shell) else script
     command = command_on(target, limit=timeout)
-    return run(command, input=text, check=False, timeout=timeout + _GRACE)
+    return run(command, input=script.reveal(), check=False, timeout=timeout + _GRACE)
 
 
 def transfer(
     target: Target,
-    command: str,
+    command: Shell,
     *,
     source: Path | None = None,
     place: Path | None = None,

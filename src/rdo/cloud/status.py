@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,18 +13,12 @@ from rdo.cloud.deployment import Deployment
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Plan, Service, Target
 from rdo.cloud.roles.node import CLOUD
+from rdo.cloud.shell import Shell, sh
 from rdo.cloud.ssh import run_on
 from rdo.common.process import CommandError
 
 _PATIENCE = 60.0
 """Seconds that a host may take to answer."""
-_LOOK = """
-for unit in {units}; do
-    echo "unit|$unit|$(systemctl show --value -p ActiveState -p SubState -p NRestarts "$unit" | xargs)\
-|$(date -u +%Y-%m-%dT%H:%M:%SZ -d "$(systemctl show --value -p StateChangeTimestamp "$unit")" 2>/dev/null)"
-done
-rpm -qa --qf 'package|%{{NAME}}|%{{VERSION}}-%{{RELEASE}}|\\n' 'openstack-*' | sort
-"""
 
 
 class Unit(Part):
@@ -106,7 +99,7 @@ def status(deployment: Deployment) -> Status:
 def _host(deployment: Deployment, plan: Plan, target: Target) -> HostStatus:
     units = dict.fromkeys(step.unit for step in plan.steps if isinstance(step, Service))
     ends = deployment.certificates[plan.host]
-    done, said = _ask(target, _LOOK.format(units=shlex.join(units)))
+    done, said = _ask(target, _look([*units]))
     if not done:
         return HostStatus(host=plan.host, error=said, certificate=ends)
     found, packages = [], {}
@@ -133,15 +126,29 @@ def _host(deployment: Deployment, plan: Plan, target: Target) -> HostStatus:
     return HostStatus(host=plan.host, error=None, certificate=ends, units=tuple(found), packages=packages)
 
 
+def _look(units: Sequence[str]) -> Shell:
+    return sh(
+        r"""
+        for unit in %(units)s; do
+            state=$(systemctl show --value -p ActiveState -p SubState -p NRestarts "$unit" | xargs)
+            since=$(systemctl show --value -p StateChangeTimestamp "$unit")
+            echo "unit|$unit|$state|$(date -u +%Y-%m-%dT%H:%M:%SZ -d "$since" 2>/dev/null)"
+        done
+        rpm -qa --qf 'package|%{NAME}|%{VERSION}-%{RELEASE}|\n' 'openstack-*' | sort
+        """,
+        units=units,
+    )
+
+
 def _agents(target: Target, services: Sequence[str]) -> tuple[tuple[Agent, ...], str | None]:
-    done, said = _ask(target, python_on_host("status", {"cloud": CLOUD, "services": list(services)}).reveal())
+    done, said = _ask(target, python_on_host("status", {"cloud": CLOUD, "services": list(services)}))
     if not done:
         return (), said
     rows = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     return tuple(sorted((Agent(**row) for row in rows), key=lambda a: (a.name, a.host))), None
 
 
-def _ask(target: Target, script: str) -> tuple[bool, str]:
+def _ask(target: Target, script: Shell) -> tuple[bool, str]:
     try:
         done = run_on(target, script, timeout=_PATIENCE)
     except CommandError:

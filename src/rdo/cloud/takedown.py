@@ -6,7 +6,6 @@ go too. Packages of ours are removed; those of the platform stay, stopped, since
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
@@ -17,17 +16,18 @@ from rdo.cloud.operations import sql_text
 from rdo.cloud.plan import AnyStep, Config, Database, File, Link, Plan, Script, Service
 from rdo.cloud.roles.mariadb import DATABASE_FOLDER
 from rdo.cloud.roles.repository import REPOSITORY_FILES
+from rdo.cloud.shell import Shell, here, lines, sh
 
-_MACHINES = """
+_MACHINES = sh("""
 for machine in $(virsh -q list --all --name 2>/dev/null | grep '^instance-'); do
     virsh -q destroy "$machine" 2>/dev/null || true
 done
-"""
+""")
 # On hosts whose platform is no RPM distribution a name of EL's stands for what is no package of ours.
-_PACKAGES = """
-ours=$(dnf -q repoquery --installed --qf '%{name} %{from_repo}\\n' | sed -n 's/ rdo-.*//p' | sort -u)
+_PACKAGES = sh(r"""
+ours=$(dnf -q repoquery --installed --qf '%{name} %{from_repo}\n' | sed -n 's/ rdo-.*//p' | sort -u)
 [ -z "$ours" ] || dnf -y -q remove --noautoremove $ours || exit 1
-"""
+""")
 
 
 def removals(deployment: Deployment, *, data: bool) -> list[HostActions]:
@@ -62,36 +62,36 @@ def take_down(
     if data and not leave_mounted:
         require_unmounted(mounted(deployment))
 
-    def script(plan: Plan) -> str:
+    def script(plan: Plan) -> Shell:
         return script_of(plan, data=data, leave_mounted=leave_mounted)
 
     on_every_host(deployment, script, report=report)
 
 
-def script_of(plan: Plan, *, data: bool, leave_mounted: bool = False) -> str:
+def script_of(plan: Plan, *, data: bool, leave_mounted: bool = False) -> Shell:
     """Return the script that takes a plan off its host; what is off already doesn't matter to it."""
-    lines = ["set -u"]
+    parts = [sh("set -u")]
     if data:
-        lines += _drop(plan)
-    lines.append(_MACHINES)
+        parts += _drop(plan)
+    parts.append(_MACHINES)
     for unit in units_of(plan):
-        lines.append(f"systemctl disable --quiet --now {shlex.quote(unit)} 2>/dev/null || true")
+        parts.append(sh("systemctl disable --quiet --now %(unit)s 2>/dev/null || true", unit=unit))
     for step in _undone(plan):
-        lines.append(f"(\n{step.undo.reveal() if step.undo else ''}\n) || exit 1")
+        parts.append(sh("(\n%(undo)s\n) || exit 1", undo=step.undo or sh("")))
     # Packages first, so that their scriptlets find their configuration; then what no package owns.
-    lines.append(_PACKAGES)
-    lines += [f"rm -f {shlex.quote(path)}" for path in _paths(plan)]
+    parts.append(_PACKAGES)
+    parts += [sh("rm -f %(path)s", path=path) for path in _paths(plan)]
     # rpm keeps a copy of a package's configuration that the plan had written
     written = [path for step in plan.steps if (path := _path(step))]
-    lines += [f"rm -f {shlex.quote(path)}.rpmsave" for path in written]
-    lines += [f"rmdir {shlex.quote(str(folder))} 2>/dev/null || true" for folder in _folders(plan)]
+    parts += [sh("rm -f %(path)s", path=f"{path}.rpmsave") for path in written]
+    parts += [sh("rmdir %(folder)s 2>/dev/null || true", folder=str(folder)) for folder in _folders(plan)]
     if data:
-        lines.append(removal_script(places(plan), leave_mounted=leave_mounted))
-    lines.append("systemctl daemon-reload")
-    return "\n".join(lines) + "\n"
+        parts.append(removal_script(places(plan), leave_mounted=leave_mounted))
+    parts.append(sh("systemctl daemon-reload\n"))
+    return lines(parts)
 
 
-def _drop(plan: Plan) -> list[str]:
+def _drop(plan: Plan) -> list[Shell]:
     """Return what drops the plan's databases, and sees that they are gone: `up` would find them again."""
     databases = _databases(plan)
     if not databases:
@@ -103,15 +103,15 @@ def _drop(plan: Plan) -> list[str]:
     # sessions of services that still run would hold the databases
     stop = [unit for unit in units_of(plan) if unit.startswith(("openstack-", "neutron-"))]
     start = [step.unit for step in plan.steps if isinstance(step, Service) and step.id == "mariadb"]
-    there = " ".join(f"{DATABASE_FOLDER}/{step.name}" for step in databases)
+    there = [f"{DATABASE_FOLDER}/{step.name}" for step in databases]
     return [
-        f"systemctl stop {shlex.join(stop)} 2>/dev/null || true" if stop else "true",
+        sh("systemctl stop %(units)s 2>/dev/null || true", units=stop) if stop else sh("true"),
         # a first `down` may have stopped the server and left its databases
-        f"if ls -d {there} >/dev/null 2>&1; then",
-        *(f"    systemctl start {shlex.quote(unit)} || exit 1" for unit in start),
-        f"    mariadb --force <<'SQL' 2>/dev/null || true\n{chr(10).join(sql)}\nSQL",
-        f"    if ls -d {there} 2>/dev/null; then echo 'could not be dropped' >&2; exit 1; fi",
-        "fi",
+        sh("if ls -d %(there)s >/dev/null 2>&1; then", there=there),
+        *(sh("systemctl start %(unit)s || exit 1", unit=unit) for unit in start),
+        sh("mariadb --force 2>/dev/null %(sql)s", sql=here("\n".join(sql))),
+        sh("if ls -d %(there)s 2>/dev/null; then echo 'could not be dropped' >&2; exit 1; fi", there=there),
+        sh("fi"),
     ]
 
 

@@ -24,6 +24,7 @@ from rdo.cloud.deployment import TEMPEST, Deployment
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part
 from rdo.cloud.roles.node import CLOUD
+from rdo.cloud.shell import lines, sh
 from rdo.cloud.ssh import command_on, run_on, transfer
 from rdo.cloud.tempest_options import PREFIX, tempest_options
 from rdo.cloud.verify import VerificationError, send_image
@@ -243,10 +244,10 @@ class _Conversation:
             errors="replace",
             start_new_session=True,
         )
-        self.script = "exec 8<&0\n" + python_on_host("tempest", job, beside=["verify"]).reveal()
+        self.script = lines([sh("exec 8<&0"), python_on_host("tempest", job, beside=["verify"])])
 
     def __enter__(self) -> _Conversation:
-        self._say(self.script)
+        self._say(self.script.reveal())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -288,7 +289,7 @@ def _install(deployment: Deployment) -> None:
     # what the host knows of the repository may be older than the package
     done = run_on(
         deployment.controller,
-        f"rpm -q {TEMPEST} >/dev/null || dnf -y -q --refresh install {TEMPEST}",
+        sh("rpm -q %(name)s >/dev/null || dnf -y -q --refresh install %(name)s", name=TEMPEST),
         timeout=_INSTALLATION,
     )
     if done.status != 0:
@@ -301,8 +302,11 @@ def _install(deployment: Deployment) -> None:
 
 def _fetch(deployment: Deployment, folder: str) -> dict[str, bytes]:
     """Return the files of a run, by name."""
-    names = " ".join(_FETCHED)
-    command = f"cd {folder} && tar --ignore-failed-read -czf - {names} 2>/dev/null || true"
+    command = sh(
+        "cd %(folder)s && tar --ignore-failed-read -czf - %(names)s 2>/dev/null || true",
+        folder=folder,
+        names=_FETCHED,
+    )
     found: dict[str, bytes] = {}
     with tempfile.NamedTemporaryFile() as file:
         transfer(deployment.controller, command, place=Path(file.name))

@@ -7,7 +7,6 @@ and oslo.config each file of configuration in keeping with the option schema tha
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from rdo.building.rpminfo import RpmInfo
 from rdo.cloud.apply import Applier
 from rdo.cloud.plan import Part, Plan, Target
 from rdo.cloud.roles import repository
+from rdo.cloud.shell import sh
 from rdo.cloud.testhosts import hosts, image
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
@@ -226,9 +226,12 @@ class _Trial:
         return self._run(["rpm", "-V", *names])[1].splitlines()
 
     def units(self, published: _Published) -> list[str]:
-        listing = f"rpm -ql {shlex.join(published.names)} | grep '^/usr/lib/systemd/system/.*[.]service$'"
+        listing = sh(
+            "rpm -ql %(names)s | grep '^/usr/lib/systemd/system/.*[.]service$'", names=published.names
+        )
+        listed = self._run(["sh", "-c", listing.reveal()])[1].splitlines()
         # a template is verified as one of its instances
-        units = [line.replace("@.", "@1.") for line in self._run(["sh", "-c", listing])[1].splitlines()]
+        units = [line.replace("@.", "@1.") for line in listed]
         if not units:
             return []
         status, words = self._run(["systemd-analyze", "verify", "--man=no", *units])

@@ -11,6 +11,7 @@ from rdo.cloud.guests import Guest
 from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
+from rdo.cloud.shell import sh
 from rdo.cloud.ssh import command_on, transfer
 from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
@@ -18,8 +19,8 @@ from rdo.common.files import sha256_file
 from rdo.common.process import CommandError, run
 
 CHECKS = (
-    ("token", "openstack --os-cloud rdo token issue --max-width 100"),
-    ("catalog", "openstack --os-cloud rdo catalog list"),
+    ("token", sh("openstack --os-cloud rdo token issue --max-width 100")),
+    ("catalog", sh("openstack --os-cloud rdo catalog list")),
 )
 _PROOF = 120.0
 _LIMIT = 3 * 3600.0
@@ -61,10 +62,10 @@ def verify(target: Target) -> tuple[Proof, ...]:
             done = run(command_on(target, command, limit=_PROOF), timeout=_PROOF + 20)
         except CommandError as error:
             raise VerificationError(
-                f"On {target.host}, `{command}` failed:\n{error.output.strip()}",
+                f"On {target.host}, `{command.shown()}` failed:\n{error.output.strip()}",
                 hint="See /var/log/keystone/ and httpd's error log on the host.",
             ) from error
-        proofs.append(Proof(name=name, command=command, output=done.stdout))
+        proofs.append(Proof(name=name, command=command.shown(), output=done.stdout))
     return tuple(proofs)
 
 
@@ -116,9 +117,12 @@ def send_image(target: Target, image: Path) -> str:
     """
     folder = "/var/cache/rdo-cloud"
     place = f"{folder}/{sha256_file(image)[:32]}.qcow2"
-    command = (
-        f"test -s {place} && cat >/dev/null || {{ mkdir -p {folder} && rm -f {folder}/*; "
-        f"cat >{place}.new && mv {place}.new {place}; }}"
+    command = sh(
+        "test -s %(place)s && cat >/dev/null || { mkdir -p %(folder)s && rm -f %(folder)s/*; "
+        "cat >%(new)s && mv %(new)s %(place)s; }",
+        place=place,
+        folder=folder,
+        new=f"{place}.new",
     )
     try:
         done = transfer(target, command, source=image)

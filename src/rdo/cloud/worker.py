@@ -30,7 +30,7 @@ from rdo.cloud.looking import PATIENCE, SIDE_BY_SIDE, all_scripts, caused, guard
 from rdo.cloud.operations import Scripts, package_scripts  # noqa: E402
 from rdo.cloud.plan import AnyStep, Packages, Plan, Service, Stage, StepResult, Target  # noqa: E402
 from rdo.cloud.shell import Shell, lines, sh  # noqa: E402
-from rdo.cloud.ssh import limited, needs_sudo  # noqa: E402
+from rdo.cloud.ssh import BASH, limited, needs_sudo  # noqa: E402
 from rdo.cloud.testhosts.syscalls import die_with_parent  # noqa: E402
 from rdo.cloud.texts import HIDDEN  # noqa: E402
 
@@ -62,7 +62,7 @@ class _Node:
         try:
             # a local name would end as the process's argument; standard input shows nobody anything
             ok, output = self.host.run_shell_command(
-                StringCommand(limited("bash -s", limit)),
+                StringCommand(limited(BASH, limit)),
                 _stdin=script.reveal(),
                 _timeout=limit + _GRACE,
                 _sudo=self.sudo,

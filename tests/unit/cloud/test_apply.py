@@ -82,12 +82,15 @@ def test_what_a_failed_step_prints_has_secrets_in_none_of_their_forms(tmp_path: 
 
 
 def test_scripts_run_as_root_whoever_comes_in() -> None:
-    by_ssh = command_on(Target(host="192.0.2.10", user="op"), "echo 'a b'", limit=5)
+    by_ssh = command_on(Target(host="192.0.2.10", user="op"), sh("echo 'a b'"), limit=5)
     assert by_ssh[-2] == "192.0.2.10" and by_ssh[-1].startswith("sudo -n bash -c ")
     assert shlex.split(by_ssh[-1])[-2:] == ["5", "echo 'a b'"]
     assert by_ssh[by_ssh.index("-l") + 1] == "op"
     assert {"ServerAliveInterval=10", "ConnectTimeout=10", "BatchMode=yes"} <= {*by_ssh}
     assert not command_on(Target(host="192.0.2.10"), limit=5)[-1].startswith("sudo")
+    # lists of processes would show it
+    with pytest.raises(ValueError, match="secret"):
+        command_on(Target(host="192.0.2.10"), sh("echo %(word)s", word=Text.secret("s3cret")), limit=5)
 
 
 def alive(pattern: str) -> bool:
@@ -96,7 +99,9 @@ def alive(pattern: str) -> bool:
 
 def test_a_limit_ends_all_that_a_script_has_started() -> None:
     """A direct child that ends leaves grandchildren behind, some of which ignore that they are to end."""
-    script = "echo begun; bash -c 'trap \"\" TERM; sleep 4711.25 & wait; sleep 4711.25' & sleep 4711.5 & wait"
+    script = sh(
+        "echo begun; bash -c 'trap \"\" TERM; sleep 4711.25 & wait; sleep 4711.25' & sleep 4711.5 & wait"
+    )
     began = time.monotonic()
     done = run_on(HERE, script, timeout=2)
     assert time.monotonic() - began < 10
@@ -126,7 +131,7 @@ def test_nothing_is_taken_on_from_a_login(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv(name, value)
     before = os.umask(0o077)
     try:
-        said = run_on(HERE, "umask; env | sort; cat", timeout=20).stdout
+        said = run_on(HERE, sh("umask; env | sort; cat"), timeout=20).stdout
     finally:
         os.umask(before)
     rows = said.splitlines()
@@ -139,9 +144,9 @@ def test_nothing_is_taken_on_from_a_login(monkeypatch: pytest.MonkeyPatch) -> No
 def test_files_go_to_a_host_and_come_from_it_within_a_limit(tmp_path: Path) -> None:
     source, place = tmp_path / "source", tmp_path / "place"
     source.write_bytes(bytes(range(256)) * 5000)
-    done = transfer(HERE, "tr a b; echo words >&2", source=source, place=place, limit=20)
+    done = transfer(HERE, sh("tr a b; echo words >&2"), source=source, place=place, limit=20)
     assert (done.status, done.stdout, done.stderr) == (0, "", "words\n")
     assert place.read_bytes() == source.read_bytes().replace(b"a", b"b")
-    ended = transfer(HERE, "cat; sleep 4713.5", source=source, place=place, limit=2)
+    ended = transfer(HERE, sh("cat; sleep 4713.5"), source=source, place=place, limit=2)
     assert ended.status == 124 and "ended after 2 s" in ended.stderr
     assert not alive("sleep 4713[.]5")

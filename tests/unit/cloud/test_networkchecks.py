@@ -97,5 +97,5 @@ def test_names_that_lead_elsewhere(line: str, named: str) -> None:
 
 
 def test_the_script_is_bash() -> None:
-    done = subprocess.run(["bash", "-n"], input=LOOK, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-n"], input=LOOK.reveal(), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

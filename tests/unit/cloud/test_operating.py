@@ -221,7 +221,7 @@ def test_el_is_known_by_what_it_is_like(tmp_path: Path) -> None:
 
 def test_what_was_put_on_is_taken_off_in_the_other_direction(tmp_path: Path) -> None:
     made = deployment(tmp_path, ONE)
-    script = script_of(made.plans[0], data=False)
+    script = script_of(made.plans[0], data=False).reveal()
     done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     order = [script.index(text) for text in ("openstack-nova-compute", "now httpd", "now mariadb", "dnf -y")]
@@ -234,7 +234,7 @@ def test_what_was_put_on_is_taken_off_in_the_other_direction(tmp_path: Path) -> 
     order = [script.index(f"rmdir /etc/nova{inner} ") for inner in ("/nova.conf.d", "")]
     assert order[0] < order[1]
 
-    script = script_of(made.plans[0], data=True)
+    script = script_of(made.plans[0], data=True).reveal()
     done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "DROP DATABASE IF EXISTS `nova_cell0`;" in script and "/var/lib/ceph/osd/ceph-0" in script

@@ -118,7 +118,7 @@ def test_lost_credential_keys_are_named_where_credentials_are() -> None:
 
 
 def test_scripts_for_hosts_are_bash() -> None:
-    done = subprocess.run(["bash", "-n"], input=LOOK, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-n"], input=LOOK.reveal(), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
