@@ -1,7 +1,7 @@
 """Whether built RPMs are what was expected: judged outside of the seal, after a build and before signing.
 
-Nothing that a build says of itself is believed. What differs is refused with the package and what it is;
-rpm's own dependency generators may add what they make of files that are there.
+Nothing that a build claims is believed. Each difference is refused and named with its package. Only rpm's own
+dependency generators may add something: what they make of the package's files.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _of_package(
         yield f"{name} doesn't provide {printable(capability)}"
     for line in facts.sysusers:
         if account(line) not in expected.accounts:
-            yield f"{name} makes the account {printable(line)}, which no file of ours has"
+            yield f"{name} makes the account {printable(line)}, which isn't in its spec's sysusers files"
     yield from file_problems(package, files)
 
 
@@ -155,7 +155,7 @@ def _of_source(expected: Expectation, facts: RpmFacts, files: list[FileFact]) ->
 
 
 def _debugged(facts: RpmFacts, expected: Expectation) -> ExpectedPackage | None:
-    """Return whose symbols a package has that rpm splits off by itself; None where it is none of these."""
+    """Return the package whose debug symbols rpm split off into this one, or None if there is none."""
     match = _DEBUG.fullmatch(facts.name)
     names = {expected.package, *(one.facts.name for one in expected.packages)}
     if match is None or match[1] not in names:

@@ -149,7 +149,7 @@ def files_of(tags: Tags) -> list[FileFact]:
     targets = tags.get("FILELINKTOS") or [""] * len(names)
     folders = tags.get("DIRNAMES", ())
     if any(len(column) != len(names) for column in (*columns, capabilities, targets)):
-        raise RpmHeaderError("has a header whose files are told of in part")
+        raise RpmHeaderError("has a header that lists its files incompletely")
     if any(not 0 <= int(index) < len(folders) for index in columns[0]):
         raise RpmHeaderError("has a header whose files are in folders that it doesn't have")
     return [
@@ -208,7 +208,7 @@ def _bodies(tags: Tags, family: str) -> list[str]:
     flags = tags.get(f"{family}SCRIPTFLAGS", (0,) * count)
     priorities = tags.get(f"{family}PRIORITIES", (_PRIORITY,) * count)
     if not len(programs) == len(flags) == len(priorities) == count:
-        raise RpmHeaderError("has a header whose triggers are told of in part")
+        raise RpmHeaderError("has a header that lists its triggers incompletely")
     rows = zip(programs, flags, priorities, scripts, strict=True)
     return [trigger_body(str(p), int(f), int(at), str(text)) for p, f, at, text in rows]
 
@@ -217,7 +217,7 @@ def _triggers(tags: Tags, family: str, bodies: Sequence[str]) -> list[str]:
     """Return a sentence for each script, with all that sets it off; conditions without a script as well."""
     columns = [tags.get(f"{family}{part}", ()) for part in ("NAME", "VERSION", "FLAGS", "INDEX")]
     if len({len(column) for column in columns}) != 1:
-        raise RpmHeaderError("has a header whose triggers are told of in part")
+        raise RpmHeaderError("has a header that lists its triggers incompletely")
     causes: dict[int, list[str]] = {number: [] for number in range(len(bodies))}
     for name, version, flags, index in zip(*columns, strict=True):
         events = " ".join(word for bit, word in _EVENTS.items() if int(flags) & bit)
@@ -232,7 +232,7 @@ def _triggers(tags: Tags, family: str, bodies: Sequence[str]) -> list[str]:
 def _relation(tags: Tags, tag: str) -> tuple[str, ...]:
     columns = [tags.get(f"{tag}{part}", ()) for part in ("NAME", "FLAGS", "VERSION")]
     if len({len(column) for column in columns}) != 1:
-        raise RpmHeaderError(f"has a header whose {tag}NAME is told of in part")
+        raise RpmHeaderError(f"has a header whose {tag}NAME is listed incompletely")
     return tuple(sorted({_capability(*row) for row in zip(*columns, strict=True)}))
 
 

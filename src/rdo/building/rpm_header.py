@@ -140,7 +140,7 @@ def _values(entry: _Entry, data: bytes) -> list[str | int]:
             raise RpmHeaderError(f"has a header whose {name} leaves its data")
         return list(shape.unpack_from(data, entry.offset))
     if entry.kind not in (_STRING, _STRINGS, _I18N) or (entry.kind == _STRING and entry.count != 1):
-        raise RpmHeaderError(f"has a header whose {name} has a type of its own")
+        raise RpmHeaderError(f"has a header whose {name} has an unknown type")
     if not 0 < entry.count <= end:
         raise RpmHeaderError(f"has a header whose {name} leaves its data")
     # one split for all of them: those of files have thousands of strings

@@ -27,7 +27,7 @@ def build(
         list[str] | None, typer.Argument(help="Projects or index names: keystone python-openstackclient.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All that the release ships, instead of names.")
+        bool, typer.Option("--all", help="Instead of names: everything that the release ships.")
     ] = False,
     release: Annotated[
         str | None, typer.Option("--release", help="The series; the newest by default.")
@@ -45,17 +45,17 @@ def build(
     ] = False,
     publish: Annotated[bool, typer.Option(help="Sign and publish the repository afterwards.")] = True,
     only: Annotated[
-        bool, typer.Option("--only", help="Publish these alone, not what was published before with them.")
+        bool, typer.Option("--only", help="Publish only these, and drop what was published before.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Build projects with everything they need beyond the platform, and publish it as a signed repository.
 
-    The repository keeps what was built for it before; --only starts it anew, and with --dry-run says what
-    would go.
+    The repository keeps what earlier builds published; --only drops it. --only --dry-run shows what would be
+    dropped.
 
-    What was built before from the same inputs is not built again. A package that fails stops only those that
-    need it; the exit status is 1 then and nothing is published.
+    Packages that were built before from the same inputs are not built again. A package that fails stops only
+    those that need it; then nothing is published and the exit status is 1.
 
     Examples: rdo build keystone openstackclient; rdo build keystone --jobs 1 --no-publish;
     rdo build --all --release 2025.2; rdo build --status; rdo build nova --dry-run --platform el10

@@ -134,14 +134,16 @@ def up(
     release: _Release = None,
     adopt: Annotated[
         bool,
-        typer.Option("--adopt", help="It is the cloud that is kept under this name, at another address now."),
+        typer.Option(
+            "--adopt", help="This is the cloud that is kept under this name; its address has changed."
+        ),
     ] = False,
     take_over: Annotated[
         bool,
         typer.Option(
             "--take-over",
-            help="The hosts have this cloud, and what was kept of it here is lost: keep its data, make "
-            "passwords and authority anew.",
+            help="This machine has lost its records of the cloud: keep the cloud's data, make new passwords "
+            "and a new authority.",
         ),
     ] = False,
     checks: Checks = True,
@@ -151,10 +153,10 @@ def up(
 
     An interrupted run is finished by running it again.
 
-    Passwords are made and kept the first time. Those of a file, or of the environment (RDO_PASSWORD_ADMIN),
-    take their place; names are those of the cloud's passwords.json.
+    The first run makes passwords and keeps them. Passwords of a file, or of the environment
+    (RDO_PASSWORD_ADMIN), replace them; the names are those in the cloud's passwords.json.
 
-    A file with --on-test-host is rehearsed: on test hosts in the place of its own, as NAME-try.
+    With --on-test-host, a file's cloud is rehearsed as NAME-try, on test hosts instead of its own hosts.
 
     Examples:
         rdo cloud up --allinone --on-test-host
@@ -164,6 +166,7 @@ def up(
         rdo cloud up cloud.yaml
         rdo cloud up cloud.yaml --on-test-host
         rdo cloud up cloud.yaml --passwords passwords.yaml
+        rdo cloud up cloud.yaml --take-over
         rdo cloud up --allinone --host root@192.0.2.7 --repository http://packages.example.org
         rdo cloud up --answer-file packstack.txt --name prod --repository http://packages.example.org
     """
@@ -343,7 +346,7 @@ def verify(
 
 @app.command()
 def status(cloud: CloudName, as_json: Json = False) -> None:
-    """Show which hosts answer, which units run, which parts the APIs hear of. Exit status 1 if any doesn't.
+    """Show which hosts answer, which units run, which parts the APIs see. Exit status 1 if any is down.
 
     Examples: rdo cloud status demo; rdo cloud status cloud.yaml --json
     """
@@ -360,7 +363,7 @@ def status(cloud: CloudName, as_json: Json = False) -> None:
             for unit in host.units:
                 units.add_row(host.host, unit.name, unit.state, unit.since, str(unit.restarts or ""))
         OUT.print(units)
-        agents = table(None, "host", "part", "", "heard of last", "")
+        agents = table(None, "host", "part", "", "last seen", "")
         for agent in found.agents:
             agents.add_row(agent.host, agent.name, "up" if agent.up else "DOWN", agent.since, agent.note)
         OUT.print(agents)

@@ -37,7 +37,7 @@ _LeaveMounted = Annotated[
     bool,
     typer.Option(
         "--leave-mounted",
-        help="Leave the places of data where other file systems are mounted, instead of refusing.",
+        help="Where other file systems are mounted, leave the data, instead of refusing.",
     ),
 ]
 
@@ -106,19 +106,19 @@ def remove(
     name: Annotated[str, typer.Argument(help="The host that leaves.")],
     cloud: CloudName = None,
     dead: Annotated[
-        bool, typer.Option("--dead", help="It is gone: its machines are started anew on other hosts.")
+        bool, typer.Option("--dead", help="The host is gone: start its machines on other hosts.")
     ] = False,
     leave_mounted: _LeaveMounted = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Let a host for machines leave a cloud: machines move off it, running, and it is cleared.
+    """Remove a host for machines from a cloud: its machines move to other hosts, running, and it is cleared.
 
-    The others are told. Of a cloud with a file, remove the host from the file afterwards. With --dead the
-    host is not asked any more; be sure that it is off: its machines start on other hosts, with their disks
-    where these are in Ceph, from their images where the disks were its own.
+    The other hosts are told. If the cloud has a file, remove the host from the file afterwards. --dead
+    doesn't contact the host; make sure that it is off. Its machines start on other hosts: with their disks if
+    these are in Ceph, else from their images.
 
-    An interrupted run is finished by running it again.
+    After an interruption, run the same command again.
 
     Examples: rdo cloud remove demo2 demo --yes; rdo cloud remove compute7 cloud.yaml --dead --yes
     """
@@ -203,12 +203,13 @@ def down(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Take off what was put on a cloud's hosts. Machines are stopped; data stays, unless told otherwise.
+    """Remove a cloud from its hosts. Machines are stopped; data stays unless --data is given.
 
-    `rdo cloud up` afterwards brings the cloud back with what it had. Packages of the platform stay. Test
-    hosts themselves are removed by `rdo host destroy`.
+    `rdo cloud up` afterwards brings the cloud back with its data. Packages of the platform stay. `rdo host
+    destroy` removes test hosts.
 
-    Examples: rdo cloud down demo; rdo cloud down demo --yes; rdo cloud down cloud.yaml --data --yes
+    Examples: rdo cloud down demo; rdo cloud down demo --yes; rdo cloud down cloud.yaml --data --yes;
+    rdo cloud down cloud.yaml --data --leave-mounted --yes
     """
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
@@ -234,7 +235,7 @@ def down(
         if data:
             forget(paths, deployment.name)
     if not as_json:
-        print(f"{deployment.name} is down." + (" Its data is gone." if data else " Its data is there still."))
+        print(f"{deployment.name} is down." + (" Its data was removed." if data else " Its data was kept."))
 
 
 @app.command()
@@ -286,19 +287,22 @@ def start(cloud: CloudName, as_json: Json = False) -> None:
 @app.command()
 def backup(
     cloud: CloudName = None,
-    folder: Annotated[Path, typer.Argument(help="Where backups are; each is a folder in it.")] = _BACKUPS,
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of backups; each backup is a folder in it.")
+    ] = _BACKUPS,
     show: Annotated[
-        Path | None, typer.Option("--show", help="Instead: what this backup is, having checked all of it.")
+        Path | None, typer.Option("--show", help="Instead, check all of this backup and show what it is.")
     ] = None,
     limit: _Limit = _LIMIT,
     as_json: Json = False,
 ) -> None:
-    """Copy a cloud's databases, keys and what is kept of it here into a new folder, while it runs.
+    """Copy a cloud's databases, keys and this machine's records of it into a new folder, while it runs.
 
-    Images, volumes and disks of machines are not in it. It holds passwords and keys, and is readable by its
-    owner alone.
+    Images, volumes and disks of machines are not copied. The backup holds passwords and keys, unencrypted;
+    only its owner can read it.
 
-    Examples: rdo cloud backup demo /srv/backups; rdo cloud backup --show /srv/backups/demo-20261127T063000Z
+    Examples: rdo cloud backup demo /srv/backups; rdo cloud backup demo /srv/backups --limit 14400;
+    rdo cloud backup --show /srv/backups/demo-20261127T063000Z
     """
     from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
@@ -332,10 +336,10 @@ def restore(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a backup back: what the cloud has come to know since is lost.
+    """Restore a cloud from a backup: what changed in the cloud since then is lost.
 
-    What this machine knows of the cloud (hosts, passwords, authority) stays, and is taken from the backup
-    where it is missing. Hosts may be new ones at the same addresses. Interrupted, run it again.
+    This machine's records of the cloud (hosts, passwords, authority) stay; the backup fills in what is
+    missing. Hosts may be new ones at the same addresses. After an interruption, run the same command again.
 
     Example: rdo cloud restore /srv/backups/demo-20261127T063000Z --yes
     """

@@ -14,13 +14,15 @@ app = typer.Typer()
 @app.command()
 def log(
     package: Annotated[str, typer.Argument(help="A package or project: openstack-keystone, keystone.")],
-    path: Annotated[bool, typer.Option("--path", help="Print only where the log lies.")] = False,
-    reason: Annotated[bool, typer.Option("--reason", help="Print only why it failed, and the hint.")] = False,
+    path: Annotated[bool, typer.Option("--path", help="Print only the path of the log.")] = False,
+    reason: Annotated[
+        bool, typer.Option("--reason", help="Print only why the build failed, with a hint.")
+    ] = False,
 ) -> None:
     """Show the log of a package's last build.
 
-    In a terminal, control characters are shown as text and lines are cut after 1000 characters. A file or a
-    pipe gets the log as it is.
+    A terminal gets control characters as text, and lines are cut after 1000 characters. A file or a pipe gets
+    the log unchanged.
 
     Examples: rdo log keystone; rdo log python-oslo-config --reason; less "$(rdo log nova --path)"
     """

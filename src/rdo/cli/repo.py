@@ -38,8 +38,8 @@ def publish(
 ) -> None:
     """Sign and publish what the last build made and what is published, if it is closed and free of conflicts.
 
-    For a build with --no-publish, or to state another address. Nothing leaves the repository by this: that is
-    `rdo repo remove`.
+    Use it after a build with --no-publish, or to change the address. It removes nothing from the repository;
+    `rdo repo remove` does.
 
     Example: rdo repo publish --release 2026.1 --address http://packages.example.org
     """
@@ -70,13 +70,13 @@ def publish(
 
 @app.command()
 def remove(
-    projects: Annotated[list[str], typer.Argument(help="Projects that the repository was asked for.")],
+    projects: Annotated[list[str], typer.Argument(help="Projects that `rdo repo show` lists as asked for.")],
     release: _Series = None,
     platform: _PlatformName = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """Take projects out of the published repository, with every package that no other project needs.
+    """Remove projects from the published repository, with every package that no other project needs.
 
     Nothing is built: what remains is what was published before. Hosts keep what they have installed.
 
@@ -327,7 +327,8 @@ def list_(as_json: _Json = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        print(f"{row['name']:24} {row['current'][:12]}  {len(row['snapshots'])} snapshots")
+        count = len(row["snapshots"])
+        print(f"{row['name']:24} {row['current'][:12]}  {count} snapshot{'s' if count != 1 else ''}")
 
 
 @app.command()
@@ -359,8 +360,8 @@ def show(
 def _show_removal(removal: Removal, *, done: bool) -> None:
     for file in removal.packages:
         print(f"  {file}")
-    what = "Removed" if done else "Would go"
-    print(f"{what}: {', '.join(removal.names)}; {len(removal.packages)} packages, source packages among them")
+    what = "Removed" if done else "Would be removed"
+    print(f"{what}: {', '.join(removal.names)}; {len(removal.packages)} packages, source packages included")
     if removal.needed:
         print(f"Other projects need these, so their packages stay: {', '.join(removal.needed)}")
 

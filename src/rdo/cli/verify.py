@@ -22,10 +22,11 @@ def verify(
         list[str] | None, typer.Argument(help="Packages or projects: python-oslo-config keystone.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All that the release ships, with all that it needs, instead.")
+        bool,
+        typer.Option("--all", help="Instead of names: everything that the release ships, and what it needs."),
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Verify anew what was verified before from the same inputs.")
+        bool, typer.Option("--again", help="Also verify what was already verified from the same inputs.")
     ] = False,
     release: Annotated[
         str | None, typer.Option("--release", help="The series; the newest by default.")
@@ -42,11 +43,11 @@ def verify(
 ) -> None:
     """Build packages again from the same inputs and compare every RPM, before signing.
 
-    Packages are those that were built from the inputs that they have today, by whichever run. Differences are
-    shown by header tag and by file; a package that fails stops no other. The exit status is 1 where one is
-    not the same.
+    Takes packages that any run built from today's inputs. Differences are shown by header tag and by file. A
+    package that fails doesn't stop the others. The exit status is 1 if a package differs or can't be built
+    again.
 
-    What was found is kept, so an interrupted run goes on from there; --again does it anew.
+    Results are kept: after an interruption, run the same command again to continue.
 
     Examples: rdo verify keystone; rdo verify oslo.config nova --jobs 2;
     rdo verify --all --release 2026.1 --markdown

@@ -1,4 +1,4 @@
-"""How a cloud is: which hosts answer, which units run since when, which parts the APIs hear of, versions."""
+"""How a cloud is: which hosts answer, which units run since when, which parts the APIs see, versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Unit(Part):
 
 
 class Agent(Part):
-    """A part of a service, as its API knows it; ``since`` is when it was heard of last."""
+    """A part of a service, as its API knows it; ``since`` is when it was last seen."""
 
     host: str
     name: str
@@ -77,7 +77,8 @@ class Status(Part):
             yield f"The APIs can't be asked: {self.error}"
         for agent in self.agents:
             if not agent.up:
-                yield f"{agent.host}: {agent.name} was heard of last at {agent.since or 'no time'}"
+                seen = f"was last seen at {agent.since}" if agent.since else "was never seen"
+                yield f"{agent.host}: {agent.name} {seen}"
 
 
 def status(deployment: Deployment) -> Status:

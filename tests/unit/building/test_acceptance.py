@@ -328,7 +328,7 @@ def test_links_lead_inside_unless_the_spec_names_them(
 
 
 def test_files_that_are_told_of_in_part_are_refused(tmp_path: Path) -> None:
-    assert "told of in part" in judged(tmp_path, {**GOOD, "FILEMODES": [0o100644]})[0]
+    assert "lists its files incompletely" in judged(tmp_path, {**GOOD, "FILEMODES": [0o100644]})[0]
     assert (
         "in folders that it doesn't have" in judged(tmp_path, {**GOOD, "DIRINDEXES": [99] * len(_FILES)})[0]
     )

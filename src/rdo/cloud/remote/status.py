@@ -1,7 +1,7 @@
 """Ask the cloud's APIs which of their parts on all hosts are up; runs on the controller.
 
 The job is JSON on descriptor 9: ``cloud`` (in clouds.yaml) and ``services``. One JSON line is printed
-for each part: ``host``, ``name``, ``up``, ``since`` (ISO 8601, when it was heard of last) and ``note``.
+for each part: ``host``, ``name``, ``up``, ``since`` (ISO 8601, when it was last seen) and ``note``.
 """
 
 from __future__ import annotations
