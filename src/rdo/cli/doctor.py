@@ -123,11 +123,13 @@ def _mirror(installation: Installation) -> list[Shortcoming]:
 
     from rdo.building.preflight import Shortcoming
     from rdo.building.roots import mirror
+    from rdo.common.download import download
     from rdo.common.errors import RdoError
 
     try:
         address = mirror(installation.settings)
-        httpx.get(f"{address.rstrip('/')}/dists/trixie/InRelease", follow_redirects=True).raise_for_status()
+        place = f"{address.rstrip('/')}/dists/trixie/InRelease"
+        download(place, lambda _: None, limit=60.0, longest=16 << 20)
     except RdoError as error:
         return [Shortcoming(error.what, error.hint or "Write Debian's mirror into apt's sources.")]
     except httpx.HTTPError as error:

@@ -24,6 +24,8 @@ from rdo.cloud.texts import Text
 from rdo.common.errors import RdoError
 from rdo.common.files import make_folder
 
+_GRACE = 60.0
+"""Seconds for the end of the process."""
 Reporter = Callable[[StepResult], None]
 
 
@@ -110,7 +112,10 @@ class Applier:
             results.append(StepResult.model_validate_json(line))
             if report is not None:
                 report(results[-1])
-        if child.wait() != 0:
+        # it has closed its results, and has only connections to end
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE)
+        if child.poll() != 0:
             hosts = ", ".join(plan.host for plan in plans)
             raise ApplyError(f"The plan of {hosts} could not be applied.\n{self._last_words(log)}")
         return ApplyReport(steps=tuple(results))

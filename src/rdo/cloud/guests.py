@@ -6,6 +6,7 @@ from a file or from an address together with its hash.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ from urllib.parse import urlsplit
 import httpx
 
 from rdo.cloud.guestimage import ensure_guest_image
+from rdo.common.download import download
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import sha256_file
 from rdo.common.installation import Installation
 from rdo.common.paths import Paths
-from rdo.common.progress import Progress
+from rdo.common.progress import Progress, Task
 from rdo.distribution.load import Distribution
 from rdo.upstream.source_cache import SourceCache
 
 _GIB = 2**30
-_PATIENCE = 60.0
+_LIMIT = 4 * 3600.0
+"""Seconds for a download."""
+_LONGEST = 64 * _GIB
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,18 @@ def _download(url: str, sha256: str, paths: Paths, progress: Progress) -> Path:
         return found.path
 
     def write(target: IO[bytes]) -> None:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=_PATIENCE) as answer:
-            answer.raise_for_status()
-            total = -(-int(answer.headers.get("content-length", 0)) // 2**20)
-            with progress.task(f"Downloading {name} (MiB)", total or None) as task:
-                for part in answer.iter_bytes(2**20):
-                    target.write(part)
-                    task.advance()
+        with contextlib.ExitStack() as shown:
+            told: list[Task] = []
+
+            def begin(size: int | None) -> None:
+                total = None if size is None else -(-size // 2**20)
+                told.append(shown.enter_context(progress.task(f"Downloading {name} (MiB)", total)))
+
+            def take(part: bytes) -> None:
+                target.write(part)
+                told[0].advance()
+
+            download(url, take, limit=_LIMIT, longest=_LONGEST, begin=begin)
 
     try:
         return cache.add(name, sha256, write).path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdo.cloud.topology import Cloud
+from rdo.common.download import download
 from rdo.common.errors import InputError, RdoError
 from rdo.common.files import make_folder, write_atomically
 from rdo.common.paths import Paths
@@ -15,7 +16,8 @@ from rdo.repository import keys
 if TYPE_CHECKING:
     import httpx
 
-_PATIENCE = 20.0
+_LIMIT = 60.0
+_LONGEST = 1 << 20
 
 
 def kept(paths: Paths, cloud: Cloud) -> Path:
@@ -52,13 +54,14 @@ def ensure(paths: Paths, cloud: Cloud, platform: str, series: str) -> str | None
 
     url = f"{cloud.repository}/{platform}-{series}/current/{KEY_FILE}"
     try:
-        answer = httpx.get(url, timeout=_PATIENCE, follow_redirects=True)
-        answer.raise_for_status()
+        content = bytearray()
+        download(url, content.extend, limit=_LIMIT, longest=_LONGEST)
     except httpx.HTTPError as error:
         return _own(paths, place, wanted, url, error)
-    fingerprint = _check(answer.text, url)
+    text = content.decode(errors="replace")
+    fingerprint = _check(text, url)
     _compare(fingerprint, wanted, url)
-    _keep(place, answer.text)
+    _keep(place, text)
     return f"The key of {cloud.repository} is taken for true from now on: {fingerprint}"
 
 

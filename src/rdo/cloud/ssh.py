@@ -12,7 +12,9 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -99,6 +101,21 @@ def run_on(target: Target, script: Shell, *, timeout: float) -> Completed:
     return run(command, input=script.reveal(), check=False, timeout=timeout + _GRACE)
 
 
+@contextmanager
+def ending(child: subprocess.Popen[str], limit: float) -> Iterator[None]:
+    """Kill a child within whose output one reads, where its host should have ended it long before.
+
+    :param limit: seconds, those of :func:`command_on`
+    """
+    timer = threading.Timer(limit + _GRACE, child.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def transfer(
     target: Target,
     command: Shell,
@@ -126,7 +143,7 @@ def transfer(
             status = child.wait(limit + _GRACE)
         except BaseException as error:
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+            child.wait(_GRACE)
             if isinstance(error, subprocess.TimeoutExpired):
                 reason = f"no end on {target.host} after {limit:g} s"
                 raise CommandError(words[:1], None, "", reason) from error

@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part
 from rdo.cloud.roles.node import CLOUD
 from rdo.cloud.shell import lines, sh
-from rdo.cloud.ssh import command_on, run_on, transfer
+from rdo.cloud.ssh import command_on, ending, run_on, transfer
 from rdo.cloud.tempest_options import PREFIX, tempest_options
 from rdo.cloud.verify import VerificationError, send_image
 from rdo.common.files import write_atomically
@@ -244,9 +245,11 @@ class _Conversation:
             errors="replace",
             start_new_session=True,
         )
+        self.limit = ExitStack()
         self.script = lines([sh("exec 8<&0"), python_on_host("tempest", job, beside=["verify"])])
 
     def __enter__(self) -> _Conversation:
+        self.limit.enter_context(ending(self.child, _LIMIT))
         self._say(self.script.reveal())
         return self
 
@@ -257,6 +260,7 @@ class _Conversation:
             self.child.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self.child.kill()
+        self.limit.close()
 
     def _say(self, text: str) -> None:
         assert self.child.stdin is not None

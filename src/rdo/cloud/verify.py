@@ -12,7 +12,7 @@ from rdo.cloud.operations import python_on_host
 from rdo.cloud.plan import Part, Target
 from rdo.cloud.roles.node import CLOUD
 from rdo.cloud.shell import sh
-from rdo.cloud.ssh import command_on, transfer
+from rdo.cloud.ssh import command_on, ending, transfer
 from rdo.cloud.topology import Cloud, Role
 from rdo.common.errors import RdoError
 from rdo.common.files import sha256_file
@@ -87,13 +87,16 @@ def use(
         "computes": len(cloud.having(Role.COMPUTE)),
     }
     checks: list[Check] = []
-    with subprocess.Popen(
-        command_on(target, limit=_LIMIT),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as child:
+    with (
+        subprocess.Popen(
+            command_on(target, limit=_LIMIT),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as child,
+        ending(child, _LIMIT),
+    ):
         assert child.stdin is not None and child.stdout is not None
         child.stdin.write(python_on_host("verify", job).reveal())
         child.stdin.close()

@@ -10,7 +10,7 @@ from rdo.common.errors import InputError, RdoError
 from rdo.common.openpgp import KeyDataError, fingerprints, plain_fingerprint
 from rdo.distribution.models import RpmRepository
 
-_PATIENCE = 60.0  # seconds
+_LIMIT = 120.0  # seconds
 _LONGEST = 1 << 20
 
 
@@ -58,17 +58,14 @@ def _read(place: str) -> bytes:
 def _fetched(url: str) -> bytes:
     import httpx
 
-    content = b""
+    from rdo.common.download import download
+
+    content = bytearray()
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=_PATIENCE) as response:
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > _LONGEST:
-                    raise RdoError(f"{url} is no key: it has more than {_LONGEST >> 20} MB.")
+        download(url, content.extend, limit=_LIMIT, longest=_LONGEST)
     except httpx.HTTPError as error:
         raise RdoError(
             f"The repository's key {url} can't be fetched: {error}",
             hint="Fetch it by another way, compare its fingerprint, and set RDO_EL_KEY to the file.",
         ) from error
-    return content
+    return bytes(content)

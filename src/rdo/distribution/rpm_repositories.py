@@ -27,7 +27,8 @@ from rdo.distribution.models import DnfRoot, Platform, Provided, RpmRepository
 from rdo.distribution.repository_keys import key_of
 
 _DIST = re.compile(r"python(?P<python>3(?:\.\d+)?)dist\((?P<name>[^)\[]+)\)\Z")
-_TIMEOUT = 600.0  # seconds for one file of metadata
+_LIMIT = 3600.0  # seconds for one file of metadata, or one package
+_LONGEST = 4 << 30
 
 
 class UnreachableError(RdoError):
@@ -308,13 +309,12 @@ def _fetched(place: str, root: Path, record: Any) -> Path:
 def _download(url: str, target: Path) -> None:
     import httpx
 
+    from rdo.common.download import download
+
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT) as response:
-            response.raise_for_status()
-            with target.open("wb") as stream:
-                for chunk in response.iter_bytes():
-                    stream.write(chunk)
+        with target.open("wb") as stream:
+            download(url, stream.write, limit=_LIMIT, longest=_LONGEST)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise UnreachableError(f"{url} can't be reached from here: {error}.") from error
     except httpx.HTTPStatusError as error:

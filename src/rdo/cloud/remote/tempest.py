@@ -32,6 +32,8 @@ import openstack
 
 from rdo.cloud.remote.verify import remove, upload
 
+_LIMIT = 3600.0
+"""Seconds for a command of tempest's that runs no tests, and for a run's end after its last result."""
 _WORDS = 20_000
 """How many characters of a failed test's words are told."""
 
@@ -253,13 +255,17 @@ class Tempest:
         try:
             yield child
         finally:
-            child.wait()
+            try:
+                child.wait(_LIMIT)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait(60)
             self.leash.running = None
 
     def clear(self) -> None:
         """Remove what tempest made, by its names, and tell what is new in the cloud all the same."""
         left = remove(self.admin, self.prefix)
-        with contextlib.suppress(subprocess.CalledProcessError):
+        with contextlib.suppress(subprocess.SubprocessError):
             self.tempest("cleanup", "--prefix", self.prefix)
         self.tempest("cleanup", "--dry-run")
         found = json.loads((self.folder / "dry_run.json").read_text())
@@ -272,6 +278,7 @@ class Tempest:
         """Run a command of tempest's and return what it printed.
 
         :raises CalledProcessError: it failed
+        :raises TimeoutExpired: it has not ended within an hour
         """
         command = ["tempest", *words] + ([str(self.folder)] if words[0] == "init" else [])
         done = subprocess.run(
@@ -282,6 +289,7 @@ class Tempest:
             capture_output=True,
             text=True,
             errors="replace",
+            timeout=_LIMIT,
         )
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout + done.stderr)

@@ -186,7 +186,7 @@ class Verification:
         for rule in ({"protocol": "icmp"}, {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}):
             network.create_security_group_rule(security_group_id=group.id, direction="ingress", **rule)
         key = os.path.join(self.work, "key")  # noqa: PTH118
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=60)
         with open(key + ".pub") as file:  # noqa: PTH123
             self.made["key"] = self.user.compute.create_keypair(name=self.prefix, public_key=file.read())
         return "icmp, ssh"
@@ -282,11 +282,11 @@ class Verification:
         command = ["ping", "-c", "1", "-W", "1", ip]
         self.until(
             "an answer to ping",
-            lambda: subprocess.run(command, capture_output=True).returncode == 0,
+            lambda: subprocess.run(command, capture_output=True, timeout=30).returncode == 0,
             self.soon,
         )
         done = subprocess.run(
-            ["ping", "-c", "3", "-i", "0.2", ip], check=True, capture_output=True, text=True
+            ["ping", "-c", "3", "-i", "0.2", ip], check=True, capture_output=True, text=True, timeout=60
         )
         return done.stdout.strip().splitlines()[-1]
 
@@ -565,7 +565,7 @@ class Verification:
     def clear(self) -> str:
         """Remove everything that bears this program's names, of this run and of earlier ones."""
         left = remove(self.admin)
-        subprocess.run(["rm", "-rf", self.work], check=True)
+        subprocess.run(["rm", "-rf", self.work], check=True, timeout=120)
         if left:
             raise RuntimeError("left: " + "; ".join(left))
         return "nothing is left"

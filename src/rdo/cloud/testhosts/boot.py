@@ -53,7 +53,8 @@ def wait_until_ready(
     _wait_for_ssh(folder, host(), deadline)
     if manager.stdout.strip() == "running":
         return []
-    listing = run(_inside(pid, "systemctl", "list-units", "--failed", "--plain", "--no-legend"), check=False)
+    failed = _inside(pid, "systemctl", "list-units", "--failed", "--plain", "--no-legend")
+    listing = run(failed, check=False, timeout=60)
     return [line.split()[0] for line in listing.stdout.splitlines() if line.strip()]
 
 

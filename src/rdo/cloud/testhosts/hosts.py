@@ -278,6 +278,7 @@ def _spawn_launcher(folder: Path) -> None:
             stderr=console,
             cwd="/",
             check=True,
+            timeout=60,
         )
 
 

@@ -26,6 +26,8 @@ BRIDGE_ADDRESS = "192.0.2.1"
 OUTSIDE = ipaddress.IPv4Interface("203.0.113.1/24")
 """Address of the external network's bridge: the gateway of clouds on several hosts (TEST-NET-3)."""
 
+_LIMIT = 60.0
+"""Seconds for one of `ip`'s commands, which wait for other namespaces' ends."""
 _FIRST_HOST = 10
 _BRIDGE = "br0"
 # interface of a host -> (its bridge, the first letter of its port there)
@@ -129,28 +131,28 @@ class Network:
 
 
 def _ip(namespace: str, *arguments: str) -> None:
-    run(["ip", "-n", namespace, *arguments])
+    run(["ip", "-n", namespace, *arguments], timeout=_LIMIT)
 
 
 def _has_link(namespace: str, link: str) -> bool:
-    return run(["ip", "-n", namespace, "link", "show", link], check=False).status == 0
+    return run(["ip", "-n", namespace, "link", "show", link], check=False, timeout=_LIMIT).status == 0
 
 
 def _ensure_namespace(name: str) -> None:
-    if run(["ip", "-n", name, "link", "set", "lo", "up"], check=False).status == 0:
+    if run(["ip", "-n", name, "link", "set", "lo", "up"], check=False, timeout=_LIMIT).status == 0:
         return
     # A file without a namespace behind it is left by a kill between its making and the mount on it.
     (_NAMESPACES / name).unlink(missing_ok=True)
     try:
-        run(["ip", "netns", "add", name])
+        run(["ip", "netns", "add", name], timeout=_LIMIT)
     except CommandError as error:
         raise RdoError(
             f"A network namespace could not be made: {error.what}",
             hint="Test hosts need root and the `ip` program (package iproute2).",
         ) from error
-    run(["ip", "-n", name, "link", "set", "lo", "up"])
+    run(["ip", "-n", name, "link", "set", "lo", "up"], timeout=_LIMIT)
 
 
 def _remove_namespace(name: str) -> None:
     if (_NAMESPACES / name).exists():
-        run(["ip", "netns", "del", name])
+        run(["ip", "netns", "del", name], timeout=_LIMIT)

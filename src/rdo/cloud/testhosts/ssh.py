@@ -53,7 +53,7 @@ def make_key(private: Path, comment: str) -> None:
     """Make an Ed25519 key pair without a passphrase, over a former one; the public half gets ``.pub``."""
     for leftover in (private, private.with_name(private.name + ".pub")):
         leftover.unlink(missing_ok=True)
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(private)])
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(private)], timeout=60)
 
 
 def config_text(hosts: Iterable[HostDescription], folder: Path, namespace_file: Path, python: str) -> str:
@@ -126,7 +126,10 @@ def run_ssh(
 
 
 def interactive_ssh(host: TestHost, command: Sequence[str] = (), *, terminal: bool = True) -> int:
-    """Run a command, or a shell, on a host with this process's own streams; return its exit status."""
+    """Run a command, or a shell, on a host with this process's own streams; return its exit status.
+
+    It ends when whoever sits there wants it to.
+    """
     return subprocess.run(ssh_command(host, command, terminal=terminal), check=False).returncode
 
 
