@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,6 +62,7 @@ def create(
     from rdo.cli.defaults import choose_release, open_distribution
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
+    from rdo.cloud import busy
     from rdo.cloud.hostbase import ensure_base
     from rdo.cloud.testhosts import hosts, records
     from rdo.common.errors import InputError
@@ -76,7 +78,7 @@ def create(
     distribution = open_distribution(installation)
     description = distribution.platform(platform)
     series = choose_release(release, installation, distribution)
-    with progress() as report:
+    with busy.changing_hosts(paths, wanted, "rdo host create"), progress() as report:
         layers = ensure_base(distribution, series, description, installation, report, debs=debs or ())
         made = hosts.create(
             paths, wanted, layers=layers, platform=platform, in_memory=in_memory, progress=report
@@ -120,10 +122,14 @@ def start(names: _Names, as_json: _Json = False) -> None:
     Example: rdo host start host1
     """
     from rdo.cli.show import progress
+    from rdo.cloud import busy
     from rdo.cloud.testhosts import hosts
 
-    with progress() as report:
-        _print_hosts(hosts.start(_paths(), names, progress=report), as_json)
+    paths = _paths()
+    known = [hosts.get(paths, name).name for name in names]
+    hosts.require_root()
+    with busy.changing_hosts(paths, known, "rdo host start"), progress() as report:
+        _print_hosts(hosts.start(paths, known, progress=report), as_json)
 
 
 @app.command()
@@ -134,12 +140,12 @@ def stop(names: _Names, as_json: _Json = False) -> None:
     """
     from rdo.cloud.testhosts import hosts
 
-    _each(hosts.stop, names, as_json)
+    _each(hosts.stop, names, as_json, command="rdo host stop")
 
 
 @app.command()
 def crash(names: _Names, as_json: _Json = False) -> None:
-    """Kill hosts, as a power cut does.
+    """Kill hosts, as a power cut does: also those that another command is changing.
 
     Example: rdo host crash host1
     """
@@ -156,7 +162,7 @@ def reboot(names: _Names, as_json: _Json = False) -> None:
     """
     from rdo.cloud.testhosts import hosts
 
-    _each(hosts.reboot, names, as_json)
+    _each(hosts.reboot, names, as_json, command="rdo host reboot")
 
 
 @app.command()
@@ -173,6 +179,7 @@ def destroy(
         rdo host destroy host1
         rdo host destroy --all --yes
     """
+    from rdo.cloud import busy
     from rdo.cloud.testhosts import hosts
     from rdo.common.errors import InputError
 
@@ -185,7 +192,8 @@ def destroy(
         doomed = [host.name for host in hosts.list_hosts(paths)]
     if doomed and not yes:
         typer.confirm(f"Destroy {', '.join(doomed)} with all that is on them?", abort=True, err=True)
-    hosts.destroy(paths, doomed)
+    with busy.changing_hosts(paths, doomed, "rdo host destroy"):
+        hosts.destroy(paths, doomed)
     print(f"Destroyed: {', '.join(doomed) or 'nothing'}", file=sys.stderr)
 
 
@@ -205,13 +213,19 @@ def _free_names(taken: Sequence[str], count: int) -> list[str]:
     return names
 
 
-def _each(act: Callable[[Paths, str], TestHost], names: Sequence[str], as_json: bool) -> None:
+def _each(
+    act: Callable[[Paths, str], TestHost], names: Sequence[str], as_json: bool, *, command: str | None = None
+) -> None:
+    """Do something with hosts, one after the other; a ``command`` holds their locks meanwhile."""
+    from rdo.cloud import busy
     from rdo.cloud.testhosts import hosts
 
     paths = _paths()
-    for name in names:
-        hosts.get(paths, name)  # a name that is wrong is said before anything is done
-    _print_hosts([act(paths, name) for name in names], as_json)
+    # a name that is wrong is said before anything is done
+    known = [hosts.get(paths, name).name for name in names]
+    hosts.require_root()
+    with nullcontext() if command is None else busy.changing_hosts(paths, known, command):
+        _print_hosts([act(paths, name) for name in known], as_json)
 
 
 def _print_hosts(found: Sequence[TestHost], as_json: bool) -> None:

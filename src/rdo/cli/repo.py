@@ -236,6 +236,7 @@ def try_(
     """
     from rdo.cli.installation import open_installation
     from rdo.cli.show import print_json, progress
+    from rdo.cloud import busy
     from rdo.cloud.testhosts import hosts
     from rdo.cloud.trial import try_repository
 
@@ -245,10 +246,15 @@ def try_(
     if each:
         _try_each(installation, chosen, base, each, jobs, as_json)
         return
-    with progress() as report:
-        found = try_repository(
-            chosen.series, base, installation, report, name=host, upgrade_from=upgrade_from
-        )
+    hosts.require_root()
+    # until it is destroyed: a second run of that name would begin with destroying it
+    with busy.changing_hosts(paths, [host], "rdo repo try"):
+        with progress() as report:
+            found = try_repository(
+                chosen.series, base, installation, report, name=host, upgrade_from=upgrade_from
+            )
+        if found.ok and not keep:
+            hosts.destroy(paths, [host])
     if as_json:
         print_json(found)
     else:
@@ -258,8 +264,6 @@ def try_(
             print(f"{check.name}: {len(check.problems) or 'no'} problems, {check.seconds:.1f} s")
     if not found.ok:
         raise typer.Exit(1)
-    if not keep:
-        hosts.destroy(paths, [host])
 
 
 def _try_each(

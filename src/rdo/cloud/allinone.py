@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, ip_address
 
+from rdo.cloud import busy
 from rdo.cloud.hostbase import ensure_cloud_base
 from rdo.cloud.records import recall, remember, require_on_test_hosts, test_hosts_of
 from rdo.cloud.testhosts import hosts
@@ -179,9 +180,10 @@ def add_test_host(
         raise InputError(f"{', '.join(foreign)}: no test host, and can't be reached from one.")
     if name in known or name in {host.name for host in cloud.hosts}:
         raise InputError(f"There is a host called {name} already.", hint="rdo host list")
-    layers = ensure_cloud_base(distribution, release, platform, installation, progress, cloud)
-    hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)
-    (made,) = hosts.start(paths, [name], progress=progress)
+    with busy.changing_hosts(paths, [name], "rdo cloud add"):
+        layers = ensure_cloud_base(distribution, release, platform, installation, progress, cloud)
+        hosts.create(paths, [name], layers=layers, platform=platform.name, progress=progress)
+        (made,) = hosts.start(paths, [name], progress=progress)
     return with_compute(
         cloud,
         Host(
@@ -217,7 +219,9 @@ def make_test_hosts(
     require_on_test_hosts(paths, name)
     if (kept := _kept(paths, name)) is not None:
         _require_made_for(kept, services)
-        hosts.start(paths, [host.name for host in kept.hosts], progress=progress)
+        names = [host.name for host in kept.hosts]
+        with busy.changing_hosts(paths, names, "rdo cloud up"):
+            hosts.start(paths, names, progress=progress)
         _let_out(paths, kept)
         return kept
     names = [name] if nodes == 1 else [f"{name}{number}" for number in range(1, nodes + 1)]
@@ -293,11 +297,12 @@ def _ensure(
 ) -> list[TestHost]:
     """Make those test hosts that are not there yet, from a base for such a cloud, and boot all of them."""
     paths = installation.paths
-    known = {host.name for host in hosts.list_hosts(paths)}
-    if missing := [one for one in names if one not in known]:
-        layers = ensure_cloud_base(distribution, release, platform, installation, progress, alike)
-        hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
-    return list(hosts.start(paths, names, progress=progress))
+    with busy.changing_hosts(paths, names, "rdo cloud up"):
+        known = {host.name for host in hosts.list_hosts(paths)}
+        if missing := [one for one in names if one not in known]:
+            layers = ensure_cloud_base(distribution, release, platform, installation, progress, alike)
+            hosts.create(paths, missing, layers=layers, platform=platform.name, progress=progress)
+        return list(hosts.start(paths, names, progress=progress))
 
 
 def _require_made_for(kept: Cloud, services: Sequence[Service]) -> None:

@@ -1,4 +1,4 @@
-"""One command at a time changes a cloud: its lock, and who has it.
+"""One command at a time changes a cloud, or a test host: their locks, and who has them.
 
 The kernel drops a lock when its holder dies, however it dies, so none is ever left behind.
 """
@@ -9,10 +9,11 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rdo.cloud.testhosts.records import check_name
 from rdo.common.errors import RdoError
 from rdo.common.files import make_folder
 from rdo.common.paths import Paths
@@ -31,6 +32,23 @@ def changing(paths: Paths, name: str, command: str) -> Iterator[None]:
     """
     # beside the cloud's folder, which `down --data` removes
     with exclusive(paths.clouds / f".{name}.lock", f"The cloud {name}", command):
+        yield
+
+
+@contextlib.contextmanager
+def changing_hosts(paths: Paths, names: Iterable[str], command: str) -> Iterator[None]:
+    """Hold the locks of test hosts, of all or of none; the cloud that is on them has its own.
+
+    :param command: what others are told that holds them, as ``rdo repo try``
+    :raises InputError: a name is none
+    :raises BusyError: another command has one: which one, its process, since when
+    """
+    wanted = sorted({check_name(name) for name in names})
+    make_folder(paths.hosts, private=True)
+    with contextlib.ExitStack() as held:
+        for name in wanted:
+            place = paths.hosts / f".busy-{name}.lock"
+            held.enter_context(exclusive(place, f"The test host {name}", command))
         yield
 
 

@@ -30,6 +30,7 @@ from rdo.packaging.resolution_model import Resolution
 from rdo.repository.factory import Made, make_repository
 
 HOST = "keystone"
+_COMMAND = "rdo quickstart"
 _SERVICES: tuple[Service, ...] = ("keystone",)
 
 
@@ -77,14 +78,16 @@ def run(
     records.require_on_test_hosts(paths, name)
     clock = _Clock()
     if fresh and name in {host.name for host in hosts.list_hosts(paths)}:
-        hosts.destroy(paths, [name])
+        # another one may be putting Keystone up on it
+        with busy.changing(paths, name, _COMMAND), busy.changing_hosts(paths, [name], _COMMAND):
+            hosts.destroy(paths, [name])
     with clock.stage("packages"):
         asked = asked_for(_SERVICES)
         made = make_repository(distribution, release, platform, asked, installation, progress, jobs=jobs)
         if not made.summary.ok or made.published is None:
             raise UnbuiltError(_why(made))
-    with busy.changing(paths, name, "rdo quickstart"):
-        with clock.stage("host"):
+    with busy.changing(paths, name, _COMMAND):
+        with clock.stage("host"), busy.changing_hosts(paths, [name], _COMMAND):
             host = _host(installation, platform, made.prepared.resolution, name, progress)
             repository = serve_repository(paths, paths.repositories)
         with clock.stage("keystone"):

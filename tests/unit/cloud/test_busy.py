@@ -1,4 +1,4 @@
-"""One command at a time changes a cloud; who comes second is told at once who is at it."""
+"""One command at a time changes a cloud, or a test host; who comes second is told at once who is at it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import pytest
 from typer.testing import CliRunner
 
 from rdo.cli import cloud as commands
+from rdo.cli import host, repo
 from rdo.cli.installation import open_installation
 from rdo.cloud import busy
 from rdo.cloud.backup import Manifest
 from rdo.cloud.busy import BusyError
 from rdo.cloud.records import forget, remember
+from rdo.cloud.testhosts.records import HostDescription
 from rdo.cloud.topology import Cloud, Host
+from rdo.common.errors import InputError
 from rdo.common.paths import Paths
 
 #: Commands that only look, or change nothing but files that they are given.
@@ -63,6 +66,55 @@ def test_a_dead_holder_holds_nothing(paths: Paths) -> None:
     assert done.returncode == -9 and '"pid"' in place.read_text()
     with busy.changing(paths, "prod", "rdo cloud up"):
         assert place.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_several_test_hosts_all_are_held_or_none(paths: Paths) -> None:
+    with busy.changing_hosts(paths, ["two"], "rdo repo try"):
+        with (
+            pytest.raises(BusyError, match="The test host two is being changed already, by `rdo repo try`"),
+            busy.changing_hosts(paths, ["three", "two", "one"], "rdo host create"),
+        ):
+            pass
+        with busy.changing_hosts(paths, ["one", "three", "one"], "rdo host create"):
+            pass
+    assert paths.hosts.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(InputError), busy.changing_hosts(paths, ["../one"], "rdo host create"):
+        pass
+
+
+def test_every_command_that_changes_a_test_host_takes_its_lock(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two `rdo repo try` of one name destroyed each other's host."""
+    monkeypatch.setattr("rdo.cloud.testhosts.hosts.require_root", lambda: None)
+    (paths.hosts / "trial").mkdir(parents=True)
+    HostDescription(
+        *("trial", "192.0.2.99", "debian13", "2026-11-27T06:30:00+00:00", ()),
+        disk=str(paths.hosts / "trial"),
+        namespace="",
+        cgroup="",
+    ).save(paths.hosts / "trial")
+    arguments = {
+        "create": ["fresh", "trial"],
+        "start": ["trial"],
+        "stop": ["trial"],
+        "reboot": ["trial"],
+        "destroy": ["trial", "--yes"],
+    }
+    # a power cut asks nobody, and the others only look
+    left_out = {"crash", "list", "shell"}
+    names = {one.name or one.callback.__name__ for one in host.app.registered_commands if one.callback}
+    assert names - left_out == arguments.keys()
+    with busy.changing_hosts(paths, ["trial"], "rdo repo try"):
+        before = sorted(paths.hosts.rglob("*"))
+        for name, words in arguments.items():
+            result = CliRunner().invoke(host.app, [name, *words])
+            assert isinstance(result.exception, BusyError), (name, result.output, result.exception)
+        result = CliRunner().invoke(repo.app, ["try", "--host", "trial"])
+        assert isinstance(result.exception, BusyError), (result.output, result.exception)
+        assert {one.name for one in [*paths.hosts.rglob("*")]} - {one.name for one in before} <= {
+            ".busy-fresh.lock"
+        }
 
 
 def manifest(folder: Path) -> str:
