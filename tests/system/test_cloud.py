@@ -120,6 +120,7 @@ def test_an_option_of_the_operator_restarts_what_reads_it_and_nothing_else(
     refused = world.installation.rdo("cloud", "up", str(file))
     assert refused.returncode == 2
     assert f"{file}:1: cinder: [DEFAULT] debugg: there is no such option" in refused.stderr
+    assert "debugg" not in json.dumps(world.described()), "what is refused is not kept"
     options = {"neutron": {"DEFAULT": {"api_workers": 1}}, "cinder": {"DEFAULT": {"debug": True}}}
     file.write_text(json.dumps(world.described() | {"options": options}))
     starts = world.starts()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -176,7 +177,7 @@ def up(
     from rdo.cloud import busy
     from rdo.cloud.apply import Applier
     from rdo.cloud.given import passwords as given_passwords
-    from rdo.cloud.records import remember, require_same
+    from rdo.cloud.records import require_same
     from rdo.cloud.testhosts import hosts
     from rdo.cloud.topology import CORE
     from rdo.common.errors import InputError
@@ -232,7 +233,7 @@ def up(
             deployment = describe(installation, described, release, given=given)
             if take_over:
                 deployment = _taken_over(installation, deployment, release, given)
-            remember(paths, deployment.site.cloud, origin=None if on_test_host else file or answer_file)
+            deployment = replace(deployment, origin=None if on_test_host else file or answer_file)
             done = apply_plans(
                 deployment, dry_run=False, checks=checks, file=file, applier=applier, taking_over=take_over
             )

@@ -70,7 +70,6 @@ def add(
     from rdo.cli.installation import open_installation
     from rdo.cli.show import progress
     from rdo.cloud import allinone as simple
-    from rdo.cloud.records import remember
     from rdo.common.errors import InputError
 
     installation = open_installation()
@@ -94,7 +93,6 @@ def add(
                 f"{described.name} has no host {name}.",
                 hint="Write it under `hosts` in the cloud's file, or say --host or --on-test-host.",
             )
-        remember(paths, described)
         joining = describe(installation, described, None).joining(name)
         print_report(
             apply_plans(joining, dry_run=False, checks=checks, file=file_of(cloud)), as_json, "changed"

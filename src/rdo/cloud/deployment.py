@@ -19,12 +19,12 @@ from rdo.cloud.given import Given, ceph_keys, kept_faults
 from rdo.cloud.passwordrules import fault
 from rdo.cloud.pki import Authority
 from rdo.cloud.plan import Plan, Target
+from rdo.cloud.records import keep_topology
 from rdo.cloud.roles import plans
 from rdo.cloud.testhosts.records import TestHost
 from rdo.cloud.testhosts.serving import serve_repository
 from rdo.cloud.topology import LOCAL, Cloud, PlatformNames, Repository, Service, Site
 from rdo.common.errors import DataError, InputError
-from rdo.common.files import make_folder
 from rdo.common.paths import Paths
 from rdo.distribution.models import Platform, Release
 from rdo.repository import keys
@@ -43,7 +43,10 @@ TEMPEST = "openstack-tempest"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One cloud, as far as files on this machine describe it; ``certificates`` says when hosts' ones end."""
+    """One cloud, as far as files on this machine describe it.
+
+    ``certificates`` says when hosts' ones end, ``origin`` names the operator's file that it is from.
+    """
 
     site: Site
     credentials: Credentials
@@ -53,6 +56,7 @@ class Deployment:
     certificates: Mapping[str, datetime]
     authority: Authority
     platform: Platform
+    origin: Path | None = None
 
     @property
     def name(self) -> str:
@@ -94,8 +98,8 @@ class Deployment:
         return bool(self.credentials.fresh) or self.authority.is_fresh
 
     def keep(self) -> None:
-        """Keep passwords and certificates that were made, before any host hears of them."""
-        make_folder(self.folder, private=True)
+        """Keep the topology, and passwords and certificates that were made, before any host hears of them."""
+        keep_topology(self.folder, self.site.cloud, origin=self.origin)
         self.credentials.keep()
         self.authority.keep()
 

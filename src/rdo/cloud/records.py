@@ -31,7 +31,12 @@ def remember(paths: Paths, cloud: Cloud, *, origin: Path | None = None) -> None:
 
     :param origin: the operator's file that it is from; without one, what is known of that stays
     """
-    folder = make_folder(paths.clouds / cloud.name, private=True)
+    keep_topology(paths.clouds / cloud.name, cloud, origin=origin)
+
+
+def keep_topology(folder: Path, cloud: Cloud, *, origin: Path | None = None) -> None:
+    """Keep a cloud's topology in its folder; see :func:`remember`."""
+    make_folder(folder, private=True)
     write_atomically(folder / TOPOLOGY, cloud.model_dump_json(indent=1) + "\n")
     if origin is not None:
         write_atomically(folder / _ORIGIN, json.dumps({"file": str(origin.resolve())}) + "\n")

@@ -22,7 +22,7 @@ from rdo.cloud.records import (
 )
 from rdo.cloud.rollout import put_up
 from rdo.cloud.topology import Cloud, Host
-from rdo.common.errors import DataError, InputError
+from rdo.common.errors import DataError, InputError, UnknownNameError
 from rdo.common.paths import Paths
 from tests.unit.cloud.test_operating import ONE, deployment
 
@@ -86,6 +86,17 @@ def test_a_cloud_without_a_file_does_not_overwrite_another(paths: Paths) -> None
     require_on_test_hosts(paths, "demo")
     require_same(paths, one("198.51.100.20"), None)
     assert recall(paths, "demo").controller.address == ip_address("192.0.2.10")
+
+
+def test_a_topology_is_kept_when_its_plans_are_applied_and_not_before(tmp_path: Path, paths: Paths) -> None:
+    origin = file(tmp_path / "a", str(ONE.address), name="rdo")
+    made = replace(deployment(paths.clouds / "rdo", ONE), origin=origin)
+    with pytest.raises(UnknownNameError):
+        recall(paths, "rdo")
+    made.keep()
+    assert recall(paths, "rdo") == made.site.cloud
+    # it is known by its file from then on, whatever address that says
+    assert described(paths, file(tmp_path / "a", "198.51.100.99", name="rdo")).name == "rdo"
 
 
 def test_what_is_kept_has_modes_of_its_own(tmp_path: Path, paths: Paths) -> None:
