@@ -24,7 +24,7 @@ class Flow:
     :param services: services whose description it needs; None: all. Libraries' descriptions always count
     :param documents: further files, below the checkout
     :param marks: pytest's expression of marks that selects the tests; all by default
-    :param minutes: how long it takes on two cores where the machine has no record of its own
+    :param minutes: how long it takes on two cores if this machine has no record of it
     :param likelihood: how often it finds what no other flow finds, against 1 for most of them
     :param always: run it even if it is fresh
     """

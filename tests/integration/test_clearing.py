@@ -12,7 +12,7 @@ pytestmark = pytest.mark.root
 
 INSTANCES = "/var/lib/nova/instances"
 
-# A namespace of mounts of its own, where /var/lib and /srv are empty and may be filled.
+# A separate mount namespace, where /var/lib and /srv are empty and may be filled.
 _WORLD = f"""
 set -e
 mount --make-rprivate /

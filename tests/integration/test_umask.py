@@ -1,4 +1,4 @@
-"""Real commands under odd umasks: what they make has modes of its own."""
+"""Real commands under odd umasks: the umask doesn't decide the modes of what they make."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def entries(top: Path) -> Iterator[tuple[Path, int]]:
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_public_is_readable_and_secret_is_private(tmp_path: Path, umask: int) -> None:
     home = Installation.at(tmp_path / "home")
-    # Layers of its own: the packages of the build's root are unpacked under this umask, and read by a build.
+    # Separate layers: the packages of the build's root are unpacked under this umask, and read by a build.
     (home.home / "cache/layers").unlink()
     said = run(home, umask, "build", "oslo.i18n", "--jobs", "2", "--release", "2026.1")
     assert "2 built" in said, said

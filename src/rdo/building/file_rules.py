@@ -36,7 +36,7 @@ def file_problems(package: ExpectedPackage, files: Sequence[FileFact]) -> Iterat
         if not rules and not _listed(package, file):
             yield f"{name} has {path}, which its %files doesn't name"
         if "/../" in f"{file.path}/" or not file.path.startswith("/"):
-            yield f"{name} has {path}, which is no plain path"
+            yield f"{name} has {path}, which isn't a plain path"
         if stat.S_ISLNK(file.mode) and not _leads_inside(file, paths, rules):
             yield f"{name} has {path}, a link to {printable(file.target)}, which isn't in the package"
         if what := _REFUSED.get(stat.S_IFMT(file.mode)):
@@ -45,7 +45,7 @@ def file_problems(package: ExpectedPackage, files: Sequence[FileFact]) -> Iterat
 
 
 def _leads_inside(file: FileFact, paths: Set[str], rules: Sequence[FileRule]) -> bool:
-    """Return whether a link leads to a path of its own package, or is one that %files names by itself.
+    """Return whether a link leads to a path of the same package, or %files names the link itself.
 
     A link to elsewhere in a folder that is taken as a whole would be upstream's doing.
     """
@@ -66,7 +66,7 @@ def _listed(package: ExpectedPackage, file: FileFact) -> bool:
 def _rights(file: FileFact, rules: Sequence[FileRule]) -> Iterator[str]:
     mode = stat.S_IMODE(file.mode)
     if stat.S_ISLNK(file.mode):
-        mode = 0o755  # a link has no rights of its own
+        mode = 0o755  # the mode of a link has no meaning
     stated = {rule.mode for rule in rules if rule.mode is not None}
     allowed = mode in stated
     if stated and not allowed and not stat.S_ISLNK(file.mode):

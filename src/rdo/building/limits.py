@@ -23,8 +23,8 @@ class SandboxError(RdoError):
 def default_memory() -> int:
     """Return the bytes of memory that a command may use by default: its share of 75 % of the machine's.
 
-    One command a processor runs at once by default. Where a share is small, a command gets up to 4 GiB all
-    the same, since not all of them need their most at the same time.
+    One command a processor runs at once by default. If a share is small, a command still gets up to
+    4 GiB, since not all commands need their maximum at the same time.
     """
     total = _machine_memory()
     return max(total * 3 // 4 // _processors(), min(4 * GIB, total // 2))

@@ -1,6 +1,6 @@
-"""Names that the platform has: a package of ours that bears one takes the other's place on every host.
+"""Names that the platform has: if our package bears one, it replaces the platform's package on every host.
 
-Where both are the same Python distribution, the resolution has chosen ours: the release's data has a pin that
+If both are the same Python distribution, the resolution has chosen ours: the release's data has a pin that
 the platform's doesn't fit. Anything else must be stated.
 """
 

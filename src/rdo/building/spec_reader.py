@@ -26,7 +26,7 @@ _TOP = "/builddir/build"
 _MARK = "=== expanded ==="
 _LIMITS = Limits(timeout=120.0, space=1 << 30, log=256 << 20)
 
-# EL 9's macros look into sources of ours while the spec is read.
+# EL 9's macros look into our sources while rpm reads the spec.
 _BEFORE = f"mkdir -p {_TOP} && cp -r /run/rdo/in {_TOP}/SOURCES && chown -R mockbuild: {_TOP}"
 _READ = f"""
 spec=$1

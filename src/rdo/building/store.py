@@ -310,7 +310,7 @@ def _having(digest: str, result: BuildResult | None) -> BuildResult | None:
 
 
 def _reliable(store: Store, result: BuildResult | None) -> BuildResult | None:
-    """Return what of a recorded result can be relied on: nothing unless all artifacts are intact."""
+    """Return a recorded result, without its log if that is lost; None unless all artifacts are intact."""
     if result is None or not all(store.intact(artifact) for artifact in result.artifacts):
         return None
     if result.log is not None and not store.has(result.log):

@@ -30,7 +30,7 @@ class Chain:
     Only programs of this machine have that channel; nothing inside gets it.
 
     :param mount: where the private tmpfs is mounted, in the mount namespace of the first process's child
-    :param folders: what of the machine's disk it can write to
+    :param folders: folders of the machine's disk that it can write to
     """
 
     command: Sequence[str]

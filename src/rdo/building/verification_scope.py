@@ -71,7 +71,7 @@ def of_names(
 
 
 def _is_here(release: Release, platform: Platform, paths: Paths) -> bool:
-    """Tell whether the source of every shipped project is in the cache, so that none has to be fetched."""
+    """Return True if the source of every shipped project is in the cache, so that none has to be fetched."""
     cache = SourceCache(paths.sources)
     for name in release.shipped:
         project = release.projects[name]
@@ -103,6 +103,6 @@ def _packages(dists: Sequence[str], prepared: Prepared, platform: Platform) -> l
     if provided:
         raise InputError(
             f"{platform.name} provides {', '.join(provided)} itself.",
-            hint="What the platform provides is no package of ours.",
+            hint="Packages that the platform provides are not ours.",
         )
     return [nodes[dist].package for dist in dists]

@@ -428,7 +428,7 @@ def _taken_over(
 def _from_answers(
     paths: Paths, file: Path, name: str, repository: str | None, adopt: bool = False
 ) -> tuple[Cloud, dict[str, Given]]:
-    """Read an answer file and say what of it has no meaning here; of its passwords, return the new ones."""
+    """Read an answer file and print the lines that have no meaning here; return its new passwords."""
     from rdo.cloud.answerfile import read_answers
     from rdo.cloud.credentials import Credentials
     from rdo.cloud.given import not_kept

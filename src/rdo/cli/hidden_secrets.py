@@ -16,5 +16,5 @@ def without_secrets(text: str) -> str:
 
 
 def has_secret(texts: Iterable[str]) -> bool:
-    """Say whether an address among texts has something that nobody is to see."""
+    """Return True if an address among texts has a password or a token."""
     return any(without_secrets(text) != text for text in texts)

@@ -26,5 +26,5 @@ def print_error(text: str) -> None:
 
 
 def print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print the traceback of a defect of ours, as ``sys.excepthook`` does."""
+    """Print the traceback of a defect of rdo, as ``sys.excepthook`` does."""
     print(visible("".join(traceback.format_exception(kind, error, trace)).rstrip("\n")), file=sys.stderr)

@@ -31,7 +31,7 @@ def pip_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def pip_settings(files: Sequence[Path]) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Yield the ``[global]`` section of each file that is there.
+    """Yield the ``[global]`` section of each file that exists.
 
     :raises InputError: a file can't be read
     """

@@ -195,7 +195,7 @@ def describe(
 def _check_secrets(
     kept: Credentials, brought: Mapping[str, Given], asking: Callable[[Credentials], object]
 ) -> None:
-    """Refuse secrets that a reader would not read back, that nothing asks for, or that lock what is there.
+    """Refuse secrets that a reader would not read back, that nothing asks for, or that lock existing data.
 
     :param asking: asks for all secrets that the cloud has
     :raises DataError: all of them, each with its place; nothing was kept

@@ -91,7 +91,7 @@ def _shown(old: str, file: File) -> Iterator[str]:
     known = {_key(line) for line in plain} - {_key(shown) for _, shown in secret} - {None}
     hiding = False
     for line in old.splitlines():
-        # a private key, or what else has no place of its own
+        # a private key, or another value without a place in the new file
         hiding = hiding or "-----BEGIN " in line
         match = next((shown for pattern, shown in secret if pattern.fullmatch(line)), None)
         if hiding:

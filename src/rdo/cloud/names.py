@@ -40,7 +40,7 @@ _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 
 
 def is_address(value: str) -> bool:
-    """Tell whether a text is an IP address, in brackets or not, and without a zone, which may be any text."""
+    """Return True for an IP address, in brackets or not, and without a zone, which may be any text."""
     inside = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     try:
         ip_address(inside)
@@ -66,7 +66,7 @@ def _address(value: str) -> str | None:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError as error:
-        return f"it is no address: {error}"
+        return f"it isn't an address: {error}"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return f"{value!r} is not http://HOST… or https://HOST…"
     return None

@@ -29,7 +29,7 @@ _OURS = ("br-ex", "br-int", "br-tun0", "lo", "ovs-netdev", "ovs-system")
 
 @dataclass(frozen=True)
 class _Network:
-    """A host's interfaces with their addresses, those in bridges of ours, that of the default route."""
+    """A host's interfaces with their addresses, those in rdo's bridges, that of the default route."""
 
     addresses: Mapping[str, Sequence[str]]
     bridged: frozenset[str]

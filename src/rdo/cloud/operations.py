@@ -251,7 +251,7 @@ def _service_scripts(step: Service, causes: Iterable[AnyStep]) -> Scripts:
     causes = list(causes)
     paths = [c.path for c in causes if isinstance(c, File | Config | Link | Script) and c.path]
     packages = [name for cause in causes if isinstance(cause, Packages) for name in cause.names]
-    # "@1790000000 active enabled"; an empty time is no third word. What counts as enabled: systemctl(1).
+    # "@1790000000 active enabled"; an empty time isn't a third word. What counts as enabled: systemctl(1).
     guard = sh(
         """
         set -e
@@ -286,7 +286,7 @@ def _service_scripts(step: Service, causes: Iterable[AnyStep]) -> Scripts:
         systemctl restart %(unit)s || rdo_why
         """,
         unit=step.unit,
-        # patterns of ours, for the shell to match
+        # rdo's own patterns, for the shell to match
         logs=Shell.trusted(" ".join(step.logs)),
     )
     if step.ready is not None:

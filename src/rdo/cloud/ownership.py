@@ -1,9 +1,9 @@
 """Whose cloud is on a host: the one whose secrets are kept here, or one with others.
 
-What is kept here may be lost, all of it or a part, or be another cloud's. New passwords can be put in force
-on a cloud that is there. But some secrets lock data, and those are never made anew where such data are. So
-hosts are asked, before anything is changed, what authority they have, and which data under which secrets; of
-these only a hash leaves the host.
+The records here may be lost, all or some of them, or be another cloud's. A running cloud can get new
+passwords. But some secrets lock data, and those are never replaced while such data exist. So, before anything
+is changed, hosts are asked which authority they have, which data, and which secrets lock these; only a hash
+of each secret leaves the host.
 """
 
 from __future__ import annotations
@@ -252,7 +252,7 @@ def _other_authority(deployment: Deployment, theirs: str) -> str | None:
     try:
         there = x509.load_pem_x509_certificate(base64.b64decode(theirs))
     except ValueError:
-        return f"has something at {CA} that is no certificate"
+        return f"has something at {CA} that isn't a certificate"
     if there == x509.load_pem_x509_certificate(deployment.authority.certificate.encode()):
         return None
     name, since = there.subject.rfc4514_string(), there.not_valid_before_utc

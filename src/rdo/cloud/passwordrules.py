@@ -76,7 +76,7 @@ def _digits(value: str) -> str | None:
 
 
 def _ceph_key(value: str) -> str | None:
-    return None if _KEY.fullmatch(value) else "it is no key of Ceph's"
+    return None if _KEY.fullmatch(value) else "it isn't a key of Ceph's"
 
 
 #: names -> what is asked of their values besides

@@ -120,7 +120,7 @@ def require_on_test_hosts(paths: Paths, name: str) -> None:
         return
     if kept.controller.address not in SUBNET:
         raise InputError(
-            f"The name {name} is another cloud's, at {kept.controller.address}, which is no test host.",
+            f"The name {name} is another cloud's, at {kept.controller.address}, which isn't a test host.",
             hint="Give this one another name: --name",
         )
 

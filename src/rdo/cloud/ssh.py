@@ -44,8 +44,8 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
 }
-# `timeout` is the leader of a process group of its own, and sends SIGTERM to all of it; who ignores that is
-# killed afterwards. In the background bash would take standard input away, but for the redirection.
+# `timeout` leads a new process group, and sends SIGTERM to all of it; a process that ignores that is killed
+# afterwards. In the background bash would take standard input away, but for the redirection.
 _LIMITED = (
     "umask 022; env -i {environment}"
     ' timeout -k 10 "$1" bash -c "$2" <&0 & rdo_group=$!; '
@@ -56,9 +56,9 @@ _LIMITED = (
 
 
 def limited(command: Shell, limit: float) -> str:
-    """Return a shell command that runs another one in an environment of ours, and ends it after its limit.
+    """Return a shell command that runs another one in a fixed environment, and ends it after its limit.
 
-    Its standard input is the other one's. Where it was ended, the status is 124 or 137, and a line says so.
+    Both have the same standard input. If the limit ends it, the status is 124 or 137, and a line says so.
 
     :param limit: seconds
     :raises ValueError: the command has a secret, which lists of processes would show

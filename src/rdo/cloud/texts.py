@@ -107,7 +107,7 @@ class Text:
         return f"{type(self).__name__}({self.shown()!r})"
 
     def __str__(self) -> NoReturn:
-        raise TypeError("a Text is no str: shown() hides its secrets, reveal() has them in clear")
+        raise TypeError("a Text isn't a str: shown() hides its secrets, reveal() has them in clear")
 
     def __format__(self, _: str) -> NoReturn:
         raise TypeError("a Text can't be in an f-string: fill(), sh() and join() keep its secrets apart")

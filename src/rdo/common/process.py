@@ -58,7 +58,7 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it wrote.
 
-    It runs in a session of its own, without a terminal. Whatever ends the wait for it early, a time limit or
+    It runs in a new session, without a terminal. Whatever ends the wait for it early, a time limit or
     Ctrl-C, kills it and all processes of its session's group. What it leaves in the background goes on after
     its own end, but isn't waited for.
 

@@ -68,7 +68,7 @@ class Settings(BaseModel):
     @classmethod
     def _is_folder(cls, value: Path) -> Path:
         if not value.is_dir():
-            raise ValueError(f"{value} is no folder")
+            raise ValueError(f"{value} isn't a folder")
         return value
 
     @field_validator("database", "debian_mirror")

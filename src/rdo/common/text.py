@@ -7,7 +7,7 @@ import unicodedata
 #: Characters of one line that are shown of text from outside; the rest is cut off.
 LINE = 1000
 
-# Control characters, directions of writing and other marks without a form of their own, halves of pairs,
+# Control characters, directions of writing and other marks without a visible form, halves of pairs,
 # private ones, and what separates lines.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 

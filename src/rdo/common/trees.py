@@ -17,9 +17,9 @@ _MOST_LINKS = 40  # as the kernel has it
 
 
 def find_within(tree: Path, path: str) -> Path | None:
-    """Return where a path of a tree lies, links resolved within the tree; None where nothing is there.
+    """Return where a path of a tree lies, links resolved within the tree; None if nothing is there.
 
-    The answer is below ``tree`` and is no link.
+    The answer is below ``tree`` and isn't a link.
     """
     waiting = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     here: list[str] = []
@@ -50,7 +50,7 @@ def find_within(tree: Path, path: str) -> Path | None:
 
 
 def read_within(tree: Path, path: str, *, most: int = 64 << 20) -> bytes | None:
-    """Return the content of a tree's file; None where there is no plain file (but a device, a pipe, nothing).
+    """Return the content of a tree's file; None if it isn't a plain file (a device, a pipe, nothing).
 
     :param most: bytes
     :raises RdoError: it is longer than that

@@ -233,7 +233,7 @@ class PackageDescription(Data):
     )
     replaces: dict[str, str] = Field(
         default_factory=dict,
-        description="names of ours that the platform has for something else -> why they take its place",
+        description="names that the platform has for something else -> why this package takes its place",
     )
     patches: tuple[str, ...] = Field(default=(), description="beside package.yaml, in their order")
     prepare: tuple[str, ...] = Field(default=(), description="shell lines at the end of %prep")

@@ -29,7 +29,7 @@ _SECTIONS = """
     filetriggerpostun transfiletrigger transfiletriggerin transfiletriggerun transfiletriggerpostun
 """
 _SECTION = re.compile(rf"%({'|'.join(_SECTIONS.split())})(\s.*)?", re.IGNORECASE)
-# After %% nothing of ours begins a line; what is left of it once macros are expanded may be any directive.
+# rdo never begins a line with %%: after the expansion of macros its rest could be any directive.
 _DIRECTIVE = re.compile(r"\s*%(?:%|include\b)", re.IGNORECASE)
 
 

@@ -74,7 +74,7 @@ def all_of_run(requested: Iterable[str], seen: Sequence[str]) -> Choose:
 
 
 def run_beside(requested: Iterable[str], began: datetime, key: Key, paths: Paths) -> Choose:
-    """Return what publishes a run and what is there.
+    """Return what publishes a run together with the published packages.
 
     Packages of the run take the place of those of the same source package. A run that has all that the
     repository was asked for is published as it is; one that began before names were taken out of the
@@ -120,7 +120,7 @@ def less(
     key: Key,
     paths: Paths,
 ) -> Choose:
-    """Return what publishes only some of what is there.
+    """Return what publishes only some of the published packages.
 
     :param requested: names that remain
     :param packages: source packages that remain, with all that was built of them

@@ -66,7 +66,7 @@ def release_rpms(
 
 
 def is_release_package(filename: str) -> bool:
-    """Tell whether a file is ``rdo-release``, ``rdo-obsolete-packages`` or their source package."""
+    """Return True if a file is ``rdo-release``, ``rdo-obsolete-packages`` or their source package."""
     return filename.rsplit("-", 2)[0] in (RELEASE_PACKAGE, OBSOLETE)
 
 

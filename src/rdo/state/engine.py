@@ -46,7 +46,7 @@ def make_engine(url: str) -> Engine:
 
 
 def unusable(error: SQLAlchemyError) -> RdoError | None:
-    """Return the error of ours for a database that can't be used; None for what is a defect of our own."""
+    """Return rdo's error for a database that can't be used; None for a defect of rdo."""
     if isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError:
         cause = (str(error.orig).splitlines() or ["no reason said"])[0]
         return RdoError(f"The state's database can't be used: {cause}")

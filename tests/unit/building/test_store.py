@@ -92,7 +92,7 @@ def test_record_without_its_log_promises_none(store: Store, file: Path, tmp_path
 
 @pytest.mark.parametrize("content", [b"", b"some", CONTENT + b"more"])
 def test_content_of_another_size_heals(store: Store, file: Path, content: bytes) -> None:
-    """Only its existence was asked: an upload that was cut off stayed as it was for good."""
+    """Only its existence was asked: an upload that was cut off was never repaired."""
     store.put(file)
     store.record(result())
     damage(store, DIGEST, content)

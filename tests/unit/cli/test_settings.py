@@ -146,7 +146,7 @@ def test_all_mistakes_are_said_with_their_places(file: Path) -> None:
     assert said.startswith("5 mistakes in the settings:")
     assert f"{file}:1: there is no setting 'relaese'; nearest: release" in said
     assert f"{file}:3: store should be a text" in said
-    assert f"{file}:4: distribution: /nowhere is no folder" in said
+    assert f"{file}:4: distribution: /nowhere isn't a folder" in said
     assert f"{file}:5: cache should be a text" in said
     assert "RDO_DATABASE: database: it should be an address" in said
     assert "opensesame" not in said

@@ -143,7 +143,7 @@ def shell(script: str) -> str:
         ("heat_encryption", "short", "5 characters; Heat takes 16, 24 or 32"),
         ("swift_hash_encryption", "a%b", "character 2"),
         ("ceph_nova", "x" * 32, "32 hexadecimal digits"),
-        ("ceph_key_nova", "'", "no key of Ceph's"),
+        ("ceph_key_nova", "'", "isn't a key of Ceph's"),
     ],
 )
 def test_what_a_reader_does_not_read_back_is_refused(name: str, value: str, words: str) -> None:

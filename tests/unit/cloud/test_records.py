@@ -79,7 +79,7 @@ def test_a_cloud_without_a_file_does_not_overwrite_another(paths: Paths) -> None
     require_same(paths, one("198.51.100.10"), None)
     with pytest.raises(InputError, match=r"demo is another cloud's, whose controller is 198\.51\.100\.10"):
         require_same(paths, one("198.51.100.20"), None)
-    with pytest.raises(InputError, match="which is no test host"):
+    with pytest.raises(InputError, match="which isn't a test host"):
         require_on_test_hosts(paths, "demo")
     # test hosts that are gone are nobody's
     remember(paths, one("192.0.2.10"))

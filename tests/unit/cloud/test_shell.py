@@ -205,7 +205,7 @@ def given_to_shells() -> Iterator[tuple[str, ast.expr]]:
 #: Who takes a text for a script: the helper itself; our own programs in here-documents, and shell variables
 #: that are made of units' names; what a platform's description says.
 TRUSTING = {"operations.py", "roles/web.py", "shell.py"}
-#: Who has secrets in clear: what sends scripts, and what looks at their form or makes identifiers of them.
+#: Code that sees secrets in clear: it sends scripts, looks at their form or makes identifiers of them.
 REVEALING = {
     *("operations.py", "ssh.py", "tempest.py", "texts.py", "trial.py", "verify.py", "worker.py"),
     # of what locks data, only a hash is compared

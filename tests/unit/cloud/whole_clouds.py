@@ -28,7 +28,7 @@ NAMES = (
     *(f"{service}_messaging" for service in ("nova", "neutron", "cinder", "ironic", "heat")),
     *(f"ceph_{client}" for client in ("glance", "cinder", "nova")),
 )
-#: Names of Ceph's cluster and of libvirt's entries, made like passwords; they are no secrets.
+#: Names of Ceph's cluster and of libvirt's entries, made like passwords; they aren't secrets.
 IDENTIFIERS = ("ceph_fsid", "ceph_nova_libvirt", "ceph_cinder_libvirt")
 
 _PRINTABLE = "".join(chr(code) for code in range(32, 127))

@@ -15,7 +15,7 @@ from rdo.common.process import CommandError, run
 
 
 def alive(pid: int) -> bool:
-    """Say whether a process runs; one that only waits to be reaped doesn't."""
+    """Return True if a process runs; one that only waits to be reaped doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):

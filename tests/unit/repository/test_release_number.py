@@ -82,7 +82,7 @@ class Machine:
         return {r.filename: r for r in manifest.rpms(done.path) if is_release_package(r.filename)}
 
     def prune(self) -> None:
-        """Have all that was replaced go, as time does."""
+        """Remove all replaced snapshots, as happens with time."""
         for folder in snapshots(self.repository)[1:]:
             shutil.rmtree(folder)
 

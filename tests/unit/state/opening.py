@@ -64,7 +64,7 @@ def version_and_tables(url: str) -> tuple[str | None, Sequence[str]]:
 
 
 def usable(url: str, history: History | None = None) -> bool:
-    """Say whether a database can be opened, is at the newest migration, and can be read."""
+    """Return True if a database can be opened, is at the newest migration, and can be read."""
     database = Database.open(url, history)
     with database.reading() as session:
         version = session.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
