@@ -16,27 +16,26 @@ ENDLESS = {
     "packaging/files/finish.py: subprocess.run",
     "cloud/remote/tempest.py: leash.over.wait",
 }
-STARTING = {"run", "run_ssh", "subprocess.run", "subprocess.check_output", "subprocess.check_call"}
+STARTING = {"subprocess.run", "subprocess.check_output", "subprocess.check_call"}
 
 
 def without_limit(text: str) -> Iterator[str]:
     """Yield the calls in a module's text that start a program, or wait for one, and say no limit."""
     tree = ast.parse(text)
-    ours = {
+    imported = {
         alias.asname or alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        and node.module in ("rdo.common.process", "rdo.cloud.testhosts.ssh")
+        if isinstance(node, ast.ImportFrom) and node.module == "rdo.common.process"
         for alias in node.names
     }
+    starting = STARTING | (imported & {"run"})
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func)
         said = {keyword.arg for keyword in node.keywords} & {"timeout", None}
-        starts = name in STARTING and ("." in name or (name == "run" and name in ours))
         waits = name.endswith((".wait", ".communicate")) and not node.args
-        if (starts or waits) and not said:
+        if (name in starting or waits) and not said:
             yield name
 
 
