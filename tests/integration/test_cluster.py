@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rdo.building.engine import DaskEngine
 from tests.unit.building.fakes import House, request, statuses
+from tests.unit.building.test_verification import REQUESTS, require_going_on
 
 SCRIPT = """
 import sys
@@ -127,3 +128,9 @@ House.at(Path({str(tmp_path)!r})).run(request("pbr"), engine=DaskEngine(2))
 sys.exit("distributed" in sys.modules or "networkx" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_verification_goes_on_after_differences_and_failures(tmp_path: Path) -> None:
+    house = House.at(tmp_path)
+    house.run(*REQUESTS)
+    require_going_on(house, DaskEngine(2, scratch=house.paths.cache / "engine"))

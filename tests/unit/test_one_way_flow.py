@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,8 @@ def test_room_imports_only_rooms_to_its_left(room: str) -> None:
 def test_every_folder_is_a_known_room() -> None:
     rooms = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert rooms <= set(FLOW)
+
+
+def test_unit_tests_start_no_cluster() -> None:
+    starting = re.compile(r"^ *from rdo\.building\.engine import .*DaskEngine", re.MULTILINE)
+    assert [file for file in Path(__file__).parent.rglob("*.py") if starting.search(file.read_text())] == []
