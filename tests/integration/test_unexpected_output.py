@@ -158,6 +158,14 @@ CASES: dict[str, tuple[Project, str]] = {
     "no version": (project(version=None), "says odd 0.0.0; the pin is odd 1.0"),
     "another version": (project(version="1.1"), "says odd 1.1; the pin is odd 1.0"),
     "another name": (project(name="other-name"), "says other-name 1.0; the pin is odd 1.0"),
+    "folder of another name": (
+        project(
+            install="cd %{buildroot}%{python3_sitelib} && mkdir keystone-99.dist-info && "
+            "ln -s ../odd/__init__.py keystone-99.dist-info/entry_points.txt && cd - && "
+            "echo %{python3_sitelib}/keystone-99.dist-info >>%{pyproject_files}"
+        ),
+        "keystone-99.dist-info is named as another distribution's; the pin is odd 1.0",
+    ),
     "setuid": (
         project(install="chmod 4755 %{buildroot}%{python3_sitelib}/odd/__init__.py"),
         "setuid or setgid, which its %files doesn't say",

@@ -17,6 +17,7 @@ from rdo.building.expectation import Expectation, ExpectedPackage
 from rdo.building.file_rules import file_problems
 from rdo.building.rpm_facts import FileFact, RpmFacts, facts_of, files_of
 from rdo.building.rpm_header import RpmHeaderError, read_header
+from rdo.building.spec_sections import FileRule
 from rdo.common.text import printable
 from rdo.packaging.versions import dependency_version
 
@@ -26,7 +27,10 @@ _LIBRARY = re.compile(r"([^()\s]+)\(([^()]*)\)\(64bit\)")
 # Capabilities that generators make of a file, and the end of that file's path.
 _OF_FILES = {"pkgconfig": ".pc", "cmake": ".cmake", "application": ".desktop", "metainfo": ".xml"}
 _DEBUG = re.compile(r"(.+)-(debuginfo|debugsource)")
-_DEBUG_PLACES = ("/usr/lib/debug", "/usr/src/debug", "/usr/lib/.build-id")
+_DEBUG_FILES = {
+    "rules": tuple(FileRule(glob=place) for place in ("/usr/lib/debug", "/usr/src/debug")),
+    "lists": (),
+}
 
 
 def problems_of(expected: Expectation, rpms: Mapping[str, Path]) -> list[str]:
@@ -170,7 +174,16 @@ def _of_debugging(origin: ExpectedPackage, facts: RpmFacts, files: list[FileFact
     yield from _differing(plain, facts)
     if extra := set(facts.relations) - {"Recommends"}:
         yield f"{facts.name} has {', '.join(sorted(extra))}, which its spec doesn't say"
-    for file in files:
-        inside = any(file.path == one or file.path.startswith(f"{one}/") for one in _DEBUG_PLACES)
-        if not inside or file.mode & 0o6002 or file.capabilities:
-            yield f"{facts.name} has {printable(file.path)}, which holds no symbols"
+    for capability in facts.provides:
+        if not _of_symbols(capability, facts):
+            yield f"{facts.name} provides {printable(capability)}, which symbols don't"
+    for line in facts.sysusers:
+        yield f"{facts.name} makes the account {printable(line)}"
+    yield from file_problems(origin.model_copy(update={"facts": facts, **_DEBUG_FILES}), files)
+
+
+def _of_symbols(capability: str, facts: RpmFacts) -> bool:
+    """Return whether rpm has a package of symbols provide something: its own name, and those of its files."""
+    own = re.fullmatch(rf"{re.escape(facts.name)}(\([^()\s]+\))? = {re.escape(facts.evr)}", capability)
+    others = r"debuginfo\(build-id\) = [0-9a-f]+|[^()\s]+\.debug\([^()]*\)\(64bit\)"
+    return bool(own) or re.fullmatch(others, capability) is not None

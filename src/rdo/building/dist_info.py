@@ -26,6 +26,11 @@ from rdo.common.text import printable
 _PLACE = re.compile(
     r"/usr/lib(?:64)?/python3\.\d+/site-packages/[^/\s]+\.(?:dist-info/METADATA|egg-info(?:/PKG-INFO)?)"
 )
+# A distribution's folder or file. importlib.metadata and pip find it by its name, whatever is in it.
+_FOLDER = re.compile(
+    r"/usr/lib(?:64)?/python3\.\d+/site-packages/([^/]*)\.(?:dist-info|egg-info|egg-link|egg)(?:/.*)?",
+    re.DOTALL,
+)
 _LARGEST = 4 << 20
 _LIMITS = Limits(timeout=120.0, space=256 << 20, log=256 << 20)
 
@@ -60,6 +65,8 @@ def metadata_problems(
         return []
     names = {one.facts.filename for one in expected.packages}
     binary = [path for name, path in sorted(rpms.items()) if name in names]
+    if others := [line for path in binary for line in _misnamed(expected, path)]:
+        return others
     wanted = {path: found for path in binary if (found := _places(path))}
     if not wanted:
         return [f"no package of {expected.package} has the metadata (dist-info) of {expected.dist}"]
@@ -80,6 +87,32 @@ def metadata_problems(
         for place, digest in found.items()
         for line in _judged(expected, place, digest, texts.get(f"taken/{number}{place}"))
     ]
+
+
+def _misnamed(expected: Expectation, rpm: Path) -> list[str]:
+    """Return what is wrong with the names of folders of distributions, links among them."""
+    try:
+        files = files_of(read_header(rpm))
+    except RpmHeaderError:
+        return []
+    found = {match[1]: file.path for file in files if (match := _FOLDER.fullmatch(file.path))}
+    return [
+        f"{printable(path)} is named as another distribution's; the pin is {expected.dist} {expected.version}"
+        for name, path in sorted(found.items())
+        if not _is_named(expected, name)
+    ]
+
+
+def _is_named(expected: Expectation, name: str) -> bool:
+    """Return whether NAME, NAME-VERSION or NAME-VERSION-py3.13 are the pin's."""
+    dist, _, rest = name.partition("-")
+    version = re.sub(r"-py3\.\d+$", "", rest)
+    if canonicalize_name(dist) != expected.dist:
+        return False
+    try:
+        return not version or Version(version) == Version(expected.version)
+    except InvalidVersion:
+        return False
 
 
 def _places(rpm: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from rdo.building.expectation import ExpectedPackage
 from rdo.building.rpm_facts import FileFact
@@ -16,7 +16,9 @@ from rdo.common.text import printable
 _MODULES = re.compile(r"/usr/lib(64)?/python3\.\d+(/site-packages(/.*)?)?", re.DOTALL)
 _LOCALES = re.compile(rf"/usr/share/locale(/.*)?|{_MODULES.pattern}/LC_MESSAGES/[^/]+\.mo", re.DOTALL)
 # Links by which debuggers find symbols; rpm adds them to what has machine code.
-_BUILD_IDS = re.compile(r"/usr/lib/\.build-id(/[0-9a-f]{2}(/[0-9a-f.]+)?)?")
+_BUILD_IDS = re.compile(r"/usr/lib(/debug)?/\.build-id(/[0-9a-f]{2}(/[0-9a-f.]+(\.debug)?)?)?")
+# Words of paths that are followed for one link; honest ones have some dozen.
+_MOST_STEPS = 4096
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
 _REFUSED = {
     stat.S_IFBLK: "a block device",
@@ -29,6 +31,7 @@ _REFUSED = {
 def file_problems(package: ExpectedPackage, files: Sequence[FileFact]) -> Iterator[str]:
     """Yield what is wrong with the paths of a built package."""
     name = package.facts.name
+    links = {file.path: file.target for file in files if stat.S_ISLNK(file.mode)}
     paths = {file.path for file in files}
     for file in files:
         path = printable(file.path)
@@ -37,22 +40,49 @@ def file_problems(package: ExpectedPackage, files: Sequence[FileFact]) -> Iterat
             yield f"{name} has {path}, which its %files doesn't name"
         if "/../" in f"{file.path}/" or not file.path.startswith("/"):
             yield f"{name} has {path}, which isn't a plain path"
-        if stat.S_ISLNK(file.mode) and not _leads_inside(file, paths, rules):
+        if stat.S_ISLNK(file.mode) and not _leads_inside(file, paths, links, rules):
             yield f"{name} has {path}, a link to {printable(file.target)}, which isn't in the package"
         if what := _REFUSED.get(stat.S_IFMT(file.mode)):
             yield f"{name} has {path}, which is {what}"
         yield from (f"{name}: {path} {what}" for what in _rights(file, rules))
 
 
-def _leads_inside(file: FileFact, paths: Set[str], rules: Sequence[FileRule]) -> bool:
+def _leads_inside(
+    file: FileFact, paths: Set[str], links: Mapping[str, str], rules: Sequence[FileRule]
+) -> bool:
     """Return whether a link leads to a path of the same package, or %files names the link itself.
 
     A link to elsewhere in a folder that is taken as a whole would be upstream's doing.
     """
     if any(rule.glob == file.path for rule in rules) or _BUILD_IDS.fullmatch(file.path):
         return True
-    leads = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), file.target))
-    return bool(file.target) and leads in paths
+    return bool(file.target) and _followed(file, links) in paths
+
+
+def _followed(file: FileFact, links: Mapping[str, str]) -> str | None:
+    """Return where a link leads as the kernel goes, which follows other links before it takes ``..``.
+
+    A link at the end is not followed: it is looked at by itself. None where links lead in circles.
+    """
+    place, rest = posixpath.dirname(file.path), file.target.split("/")
+    if file.target.startswith("/"):
+        place = "/"
+    for _ in range(_MOST_STEPS):
+        if not rest:
+            return place
+        word, *rest = rest
+        if word in ("", "."):
+            continue
+        if word == "..":
+            place = posixpath.dirname(place)
+            continue
+        entry = posixpath.join(place, word)
+        if any(rest) and entry in links:
+            place = "/" if links[entry].startswith("/") else place
+            rest = [*links[entry].split("/"), *rest]
+        else:
+            place = entry
+    return None
 
 
 def _listed(package: ExpectedPackage, file: FileFact) -> bool:

@@ -136,7 +136,7 @@ def facts_of(tags: Tags, *, bodies: Mapping[str, Sequence[str]] | None = None) -
 def files_of(tags: Tags) -> list[FileFact]:
     """Return the paths of an RPM, from its header.
 
-    :raises RpmHeaderError: the tags of files are not of one length
+    :raises RpmHeaderError: the tags of files are not of one length, or tell of a file twice
     """
     names = tags.get("BASENAMES", ())
     if not names:
@@ -152,9 +152,12 @@ def files_of(tags: Tags) -> list[FileFact]:
         raise RpmHeaderError("has a header that lists its files incompletely")
     if any(not 0 <= int(index) < len(folders) for index in columns[0]):
         raise RpmHeaderError("has a header whose files are in folders that it doesn't have")
+    paths = [f"{folders[int(index)]}{name}" for name, index in zip(names, columns[0], strict=True)]
+    if len(set(paths)) != len(paths):
+        raise RpmHeaderError("has a header that tells of a file twice")
     return [
         FileFact(
-            path=f"{folders[int(index)]}{name}",
+            path=path,
             mode=int(mode),
             user=str(user),
             group=str(group),
@@ -163,8 +166,8 @@ def files_of(tags: Tags) -> list[FileFact]:
             capabilities=str(caps).strip(),
             target=str(target),
         )
-        for name, index, mode, user, group, digest, flags, caps, target in zip(
-            names, *columns, capabilities, targets, strict=True
+        for path, mode, user, group, digest, flags, caps, target in zip(
+            paths, *columns[1:], capabilities, targets, strict=True
         )
     ]
 

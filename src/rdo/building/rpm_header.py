@@ -70,6 +70,17 @@ TAGS: Mapping[int, str] = {
     for number, name in enumerate(names)
 }
 
+# What rpmbuild writes besides, and what no host acts on: texts, times, hashes, and what files are made of.
+# It doesn't write the older forms of tags (OLDFILENAMES, FILEUIDS), which rpm would still go by.
+_INERT = frozenset(
+    {
+        *(100, *range(1004, 1008), *range(1009, 1012), 1015, 1016, *range(1018, 1021)),  # words, times
+        *(1033, 1034, 1045, 1046, *range(1095, 1098), *range(1140, 1146), 5008, 5009, 5011),  # of files
+        *(1051, 1052, *range(1059, 1063), *range(1080, 1083), 1089, 5012, 5034, 5099, 5100, 5101),  # of specs
+        *(1064, 1094, *range(1122, 1127), 1132, 1146, 1155, 5062, 5092, 5093, 5097),  # of the build
+    }
+)
+
 #: What a header says: tag -> its values. Strings that are no UTF-8 keep their bytes as surrogates.
 Tags = Mapping[str, Sequence[str | int]]
 
@@ -100,6 +111,8 @@ def read_header(path: Path) -> dict[str, list[str | int]]:
             entries, data = _section(stream, _IMMUTABLE)
         except (struct.error, ValueError, IndexError, OverflowError) as error:
             raise RpmHeaderError("has a header that can't be read") from error
+    if odd := [str(entry.tag) for entry in entries if entry.tag not in TAGS and entry.tag not in _INERT]:
+        raise RpmHeaderError(f"has a header with tags that rpmbuild doesn't write: {', '.join(odd[:20])}")
     return {TAGS[entry.tag]: _values(entry, data) for entry in entries if entry.tag in TAGS}
 
 

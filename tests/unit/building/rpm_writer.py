@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rdo.building.rpm_header import TAGS
 
@@ -14,10 +15,18 @@ _NUMBERS = {name: number for number, name in TAGS.items()}
 _SINGLE = {"NAME", "VERSION", "RELEASE", "ARCH", "OS", "LICENSE", "SOURCERPM"}
 
 
-def write(path: Path, tags: Mapping[str, Values], *, region: int = 63, order: bool = True) -> Path:
-    """Write an RPM; numbers have 32 bits, but for modes."""
+def write(
+    path: Path,
+    tags: Mapping[str, Values],
+    *,
+    unknown: Mapping[int, Values] = MappingProxyType({}),
+    region: int = 63,
+    order: bool = True,
+) -> Path:
+    """Write an RPM; numbers have 32 bits, but for modes. Tags that have no name here go by their number."""
     lead = b"\xed\xab\xee\xdb" + bytes(92)
     rows = [(_NUMBERS[name], name, values) for name, values in tags.items()]
+    rows += [(number, "", values) for number, values in unknown.items()]
     rows = sorted(rows) if order else rows
     path.write_bytes(lead + _header([(1000, "", [0])], 62) + _header(rows, region) + b"payload")
     return path

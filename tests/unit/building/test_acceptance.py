@@ -327,6 +327,24 @@ def test_links_lead_inside_unless_the_spec_names_them(
     assert good or "a link to" in found[0]
 
 
+@pytest.mark.parametrize("target", ["deep/up/../../odd", "deep/up/../../../../../../etc/odd", "circle/x"])
+def test_links_by_way_of_other_links_lead_where_the_kernel_goes(tmp_path: Path, target: str) -> None:
+    """``deep/up`` is a link itself: what follows it is another place than the words say."""
+    rows = [
+        *_FILES,
+        (f"{SITE}odd/", "deep", 0o040755, "root", "root", ""),
+        (f"{SITE}odd/deep/", "odd", 0o100644, "root", "root", ""),
+        (f"{SITE}odd/", "odd", 0o100644, "root", "root", ""),
+        (f"{SITE}odd/deep/", "up", 0o120777, "root", "root", ""),
+        (f"{SITE}odd/", "circle", 0o120777, "root", "root", ""),
+        (f"{SITE}odd/", "link", 0o120777, "root", "root", ""),
+    ]
+    tags = files(rows)
+    targets = [*[""] * (len(rows) - 3), f"{SITE}odd", "circle", target]
+    found = judged(tmp_path, {**GOOD, **tags, "FILELINKTOS": targets})
+    assert [line for line in found if f"{SITE}odd/link, a link to" in line], found
+
+
 def test_files_that_are_told_of_in_part_are_refused(tmp_path: Path) -> None:
     assert "lists its files incompletely" in judged(tmp_path, {**GOOD, "FILEMODES": [0o100644]})[0]
     assert (
@@ -377,8 +395,28 @@ DEBUG: dict[str, Values] = {
         ({}, ""),
         ({"POSTIN": ["x"]}, "has a %post that its spec doesn't have"),
         ({"NAME": ["bash-debuginfo"]}, "was made besides"),
-        (files([("/usr/bin/", "x", 0o100755, "root", "root", "")]), "which holds no symbols"),
+        (files([("/usr/bin/", "x", 0o100755, "root", "root", "")]), "which its %files doesn't name"),
         ({"OBSOLETENAME": ["x"], "OBSOLETEFLAGS": [0], "OBSOLETEVERSION": [""]}, "has Obsoletes"),
+        (provides([("python3-odd-debuginfo", "1-1"), ("debuginfo(build-id)", "a0f1")]), ""),
+        (provides([("python3-odd-debuginfo(x86-64)", "1-1"), ("odd.so-1-1.x86_64.debug()(64bit)", "")]), ""),
+        (provides([("python3dist(odd)", "99")]), "provides python3dist(odd) = 99, which symbols don't"),
+        (provides([("user(root2)", ACCOUNT)]), "provides user(root2)"),
+        (provides([("bash", "99-1")]), "provides bash = 99-1"),
+        ({"SYSUSERS": ["u root2 0"]}, "makes the account u root2 0"),
+        (files([("/usr/lib/debug/../../../etc/", "x", 0o100644, "root", "root", "")]), "isn't a plain path"),
+        (files([("/usr/lib/debug/", "x", 0o060644, "root", "root", "")]), "a block device"),
+        (files([("/usr/lib/debug/", "x", 0o100644, "odd", "root", "")]), "is the user odd's"),
+        (
+            {**files([("/usr/lib/debug/", "x", 0o120777, "root", "root", "")]), "FILELINKTOS": ["/etc"]},
+            "a link to /etc",
+        ),
+        (
+            {
+                **files([("/usr/lib/debug/.build-id/a0/", "f1", 0o120777, "root", "root", "")]),
+                "FILELINKTOS": ["../../../../../lib64/odd.so"],
+            },
+            "",
+        ),
     ],
 )
 def test_packages_of_symbols_that_rpm_splits_off_are_known(

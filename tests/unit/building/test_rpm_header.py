@@ -44,6 +44,20 @@ def test_a_header_without_its_region_is_refused(tmp_path: Path) -> None:
         read_header(rpm_writer.write(tmp_path / "a.rpm", GOOD, region=61))
 
 
+@pytest.mark.parametrize("tag", [1027, 1031, 1119, 1150, 1158, 4999, 5033, 5096, 5200, 40000])
+def test_tags_that_rpmbuild_does_not_write_are_refused(tmp_path: Path, tag: int) -> None:
+    """Where there are no BASENAMES, rpm installs the files of OLDFILENAMES (1027)."""
+    path = rpm_writer.write(tmp_path / "a.rpm", GOOD, unknown={tag: ["/etc/cron.d/x"]})
+    with pytest.raises(RpmHeaderError, match=f"doesn't write: {tag}"):
+        read_header(path)
+
+
+def test_a_file_that_is_told_of_twice_is_refused(tmp_path: Path) -> None:
+    twice = {**GOOD, "BASENAMES": ["x"] * len(GOOD["BASENAMES"]), "DIRINDEXES": [0] * len(GOOD["BASENAMES"])}
+    with pytest.raises(RpmHeaderError, match="twice"):
+        files_of(read_header(rpm_writer.write(tmp_path / "a.rpm", twice)))
+
+
 @pytest.mark.parametrize("count", [0, 5000, 0xFFFFFFFF])
 def test_numbers_that_would_take_memory_are_refused(tmp_path: Path, count: int) -> None:
     path = rpm_writer.write(tmp_path / "a.rpm", GOOD)
