@@ -65,11 +65,10 @@ def metadata_problems(
         return []
     names = {one.facts.filename for one in expected.packages}
     binary = [path for name, path in sorted(rpms.items()) if name in names]
-    if others := [line for path in binary for line in _misnamed(expected, path)]:
-        return others
+    others = [line for path in binary for line in _misnamed(expected, path)]
     wanted = {path: found for path in binary if (found := _places(path))}
     if not wanted:
-        return [f"no package of {expected.package} has the metadata (dist-info) of {expected.dist}"]
+        return [*others, f"no package of {expected.package} has the metadata (dist-info) of {expected.dist}"]
     (folder / "rpms").mkdir(parents=True)
     (folder / "names").mkdir()
     binds = [Bind(folder / "names", "/run/rdo/names")]
@@ -81,12 +80,14 @@ def metadata_problems(
         ["/bin/sh", "-c", _TAKE], binds=binds, user="root", log=taken, limits=_LIMITS
     )
     texts = _texts(taken)
-    return [
+    inside = [
         line
         for number, found in enumerate(wanted.values())
         for place, digest in found.items()
         for line in _judged(expected, place, digest, texts.get(f"taken/{number}{place}"))
     ]
+    # what is inside says more than the name, which then is another one as well
+    return inside or others
 
 
 def _misnamed(expected: Expectation, rpm: Path) -> list[str]:

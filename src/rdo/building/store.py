@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from rdo.building.judgement import Judgement, judged
 from rdo.building.models import Artifact, BuildResult
-from rdo.common.errors import RdoError
+from rdo.common.errors import InputError, RdoError
 from rdo.common.files import make_folder, sha256_bytes, sha256_file, write_atomically
 from rdo.common.installation import Installation
 
@@ -319,7 +319,10 @@ def _reliable(store: Store, result: BuildResult | None) -> BuildResult | None:
 
 
 def open_store(installation: Installation) -> Store:
-    """Return an installation's store: its settings' (a folder or an fsspec URL), else the cache's folder."""
+    """Return an installation's store: its settings' (a folder or an fsspec URL), else the cache's folder.
+
+    :raises InputError: fsspec doesn't know the URL's kind, or lacks what it needs for it
+    """
     url = installation.settings.store
     if not url:
         return LocalStore(installation.paths.store)
@@ -327,4 +330,19 @@ def open_store(installation: Installation) -> Store:
         return LocalStore(Path(url).absolute())
     if url.startswith("file://"):
         return LocalStore(Path(url.removeprefix("file://")))
+    _require_kind(url.partition("://")[0])
     return RemoteStore(url, LocalStore(installation.paths.store))
+
+
+def _require_kind(kind: str) -> None:
+    from fsspec.core import get_filesystem_class
+
+    try:
+        get_filesystem_class(kind)
+    except (ImportError, ValueError) as error:
+        # neither says anything of the URL, which may have a password
+        raise InputError(
+            f"The store's URL begins with {kind}://, which can't be used here: {error}",
+            hint="RDO_STORE, or `store` of the settings file, is a folder or a URL that fsspec knows; "
+            "`rdo settings` shows which one counts.",
+        ) from error

@@ -64,6 +64,13 @@ class Settings(BaseModel):
         said = {name: getattr(self, name) for name in ("http_proxy", "https_proxy", "no_proxy")}
         return {name: value for name, value in said.items() if value}
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_one_line(cls, value: object) -> object:
+        if isinstance(value, str | Path) and not str(value).isprintable():
+            raise ValueError("it has control characters or line ends")
+        return value
+
     @field_validator("distribution")
     @classmethod
     def _is_folder(cls, value: Path) -> Path:

@@ -40,8 +40,8 @@ def make_engine(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True, connect_args=_postgresql_options(dict(parsed.query)))
     except ImportError as error:
         raise InputError(f"The database's driver is not installed: {error}.", hint=hint) from error
-    except SQLAlchemyError as error:
-        # Its text may show the URL, which may have a password.
+    except (SQLAlchemyError, ValueError) as error:
+        # A port that is no number is a ValueError. Its text may show the URL, which may have a password.
         raise InputError("The database's URL can't be read.", hint=hint) from error
 
 

@@ -12,6 +12,7 @@ from fsspec.core import url_to_fs
 from rdo.building.expectation import Expectation
 from rdo.building.models import Artifact, BuildResult
 from rdo.building.store import DamagedError, LocalStore, MissingError, RemoteStore, Store, open_store
+from rdo.common.errors import InputError
 from rdo.common.files import sha256_bytes
 from rdo.common.paths import Paths
 from tests.settings import installation_of
@@ -245,6 +246,14 @@ def test_place_is_a_setting(tmp_path: Path) -> None:
     named = open_store(installation_of(paths, store=f"file://{tmp_path}/x"))
     assert isinstance(named, LocalStore) and named.folder == tmp_path / "x"
     assert isinstance(open_store(installation_of(paths, store="memory://x")), RemoteStore)
+
+
+@pytest.mark.parametrize("url", ["nope://u:opensesame@x", "s3x://u:opensesame@x"])
+def test_a_kind_of_place_that_nobody_knows_is_said(tmp_path: Path, url: str) -> None:
+    paths = Paths(tmp_path / "state", tmp_path / "cache", tmp_path)
+    with pytest.raises(InputError, match=f"begins with {url.partition(':')[0]}://") as caught:
+        open_store(installation_of(paths, store=url))
+    assert "opensesame" not in caught.value.diagnostics()
 
 
 def judged_result() -> BuildResult:

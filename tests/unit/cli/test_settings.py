@@ -152,6 +152,15 @@ def test_all_mistakes_are_said_with_their_places(file: Path) -> None:
     assert "opensesame" not in said
 
 
+@pytest.mark.parametrize("text", [r"/tmp/a\0b", r"/tmp/a\nb", r"/tmp/\e[2J"])
+def test_settings_are_of_one_line(file: Path, text: str) -> None:
+    file.write_text(f'state: "{text}"\nrelease: "{text}"\n')
+    said = refused(file)
+    assert f"{file}:1: state: it has control characters" in said
+    assert f"{file}:2: release: it has control characters" in said
+    assert "\x1b" not in said
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

@@ -194,7 +194,16 @@ def test_database_of_a_newer_rdo(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["nonsense://x", "mysql://root:opensesame@h/x", "opensesame", "postgresql+opensesame://x", "oracle://"],
+    [
+        *(
+            "nonsense://x",
+            "mysql://root:opensesame@h/x",
+            "opensesame",
+            "postgresql+opensesame://x",
+            "oracle://",
+        ),
+        "postgresql://root:opensesame@h:port/x",
+    ],
 )
 def test_url_that_can_not_be_used(wrong: str) -> None:
     with pytest.raises(InputError) as caught:
