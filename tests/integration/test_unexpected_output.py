@@ -48,6 +48,18 @@ if os.path.isdir('{TOP}/RPMS'):
     defines = ['--define', '_topdir /tmp/t', '--define', '_rpmdir {TOP}/RPMS']
     subprocess.run(['rpmbuild', '-bb', *defines, '/tmp/e.spec'])
 """
+# A process that goes on beside rpmbuild, and is as quick as it can.
+APPEND = f"""
+import glob, os, time
+if os.path.isdir('{TOP}/RPMS') and os.fork() == 0:
+    os.setsid()
+    [os.close(number) for number in (0, 1, 2)]
+    while True:
+        for rpm in glob.glob('{TOP}/RPMS/noarch/*.rpm') + glob.glob('{TOP}/SRPMS/*.rpm'):
+            if os.path.getsize(rpm) < 100000:
+                open(rpm, 'ab').write(b'x' * 200000)
+        time.sleep(0.001)
+"""
 
 
 def project(
@@ -145,6 +157,7 @@ CASES: dict[str, tuple[Project, str]] = {
         project(made("os.mkdir('/tmp/x'); os.rename('RPMS', 'x'); os.symlink('/tmp/x', 'RPMS')")),
         "RPMS, which is not a folder",
     ),
+    "longer than rpmbuild made it": (project(APPEND), "has a payload that isn't the one of its header"),
     "deep": (project(made("os.makedirs('RPMS/a/b/c')")), "folders within"),
     "many": (project(made("[open(f'SRPMS/{n}.rpm', 'w') for n in range(2000)]")), "1000 files or more"),
     "odd name": (
@@ -160,8 +173,8 @@ CASES: dict[str, tuple[Project, str]] = {
     "another name": (project(name="other-name"), "says other-name 1.0; the pin is odd 1.0"),
     "folder of another name": (
         project(
-            install="cd %{buildroot}%{python3_sitelib} && mkdir keystone-99.dist-info && "
-            "ln -s ../odd/__init__.py keystone-99.dist-info/entry_points.txt && cd - && "
+            install="cp -r %{buildroot}%{python3_sitelib}/odd-1.0.dist-info "
+            "%{buildroot}%{python3_sitelib}/keystone-99.dist-info && "
             "echo %{python3_sitelib}/keystone-99.dist-info >>%{pyproject_files}"
         ),
         "keystone-99.dist-info is named as another distribution's; the pin is odd 1.0",

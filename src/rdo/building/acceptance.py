@@ -16,7 +16,7 @@ from rdo.building.accounts import account, may_make
 from rdo.building.expectation import Expectation, ExpectedPackage
 from rdo.building.file_rules import file_problems
 from rdo.building.rpm_facts import FileFact, RpmFacts, facts_of, files_of
-from rdo.building.rpm_header import RpmHeaderError, read_header
+from rdo.building.rpm_header import RpmHeaderError, read_whole
 from rdo.building.spec_sections import FileRule
 from rdo.common.text import printable
 from rdo.packaging.versions import dependency_version
@@ -44,7 +44,7 @@ def problems_of(expected: Expectation, rpms: Mapping[str, Path]) -> list[str]:
     source = expected.packages[0].facts.source
     for filename, path in sorted(rpms.items()):
         try:
-            tags = read_header(path)
+            tags = read_whole(path)
             facts, files = facts_of(tags), files_of(tags)
         except RpmHeaderError as error:
             found.append(f"{printable(filename)} {error.what}")

@@ -28,7 +28,7 @@ _PLACE = re.compile(
 )
 # A distribution's folder or file. importlib.metadata and pip find it by its name, whatever is in it.
 _FOLDER = re.compile(
-    r"/usr/lib(?:64)?/python3\.\d+/site-packages/([^/]*)\.(?:dist-info|egg-info|egg-link|egg)(?:/.*)?",
+    r"(/usr/lib(?:64)?/python3\.\d+/site-packages/([^/]*)\.(?:dist-info|egg-info|egg-link|egg))(?:/.*)?",
     re.DOTALL,
 )
 _LARGEST = 4 << 20
@@ -96,7 +96,7 @@ def _misnamed(expected: Expectation, rpm: Path) -> list[str]:
         files = files_of(read_header(rpm))
     except RpmHeaderError:
         return []
-    found = {match[1]: file.path for file in files if (match := _FOLDER.fullmatch(file.path))}
+    found = {match[2]: match[1] for file in files if (match := _FOLDER.fullmatch(file.path))}
     return [
         f"{printable(path)} is named as another distribution's; the pin is {expected.dist} {expected.version}"
         for name, path in sorted(found.items())

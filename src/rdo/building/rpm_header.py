@@ -8,6 +8,7 @@ another value than this one does. Every length is checked before it is used.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MAX_DATA = 64 << 20
 #: Tags that a header may have; rpm itself takes 65,535.
 MAX_TAGS = 4096
 
+_SHA256 = 8  # its number in OpenPGP (RFC 4880, 9.4)
 _LEAD, _INTRO = 96, 16
 _MAGIC = b"\x8e\xad\xe8\x01\0\0\0\0"
 _IMMUTABLE, _SIGNATURES = 63, 62
@@ -60,6 +62,7 @@ _NUMBERED = """
 5076 TRANSFILETRIGGERSCRIPTS TRANSFILETRIGGERSCRIPTPROG TRANSFILETRIGGERSCRIPTFLAGS
 5079 TRANSFILETRIGGERNAME TRANSFILETRIGGERINDEX TRANSFILETRIGGERVERSION TRANSFILETRIGGERFLAGS
 5084 FILETRIGGERPRIORITIES TRANSFILETRIGGERPRIORITIES
+5092 PAYLOADDIGEST PAYLOADDIGESTALGO
 5103 PREUNTRANS POSTUNTRANS PREUNTRANSPROG POSTUNTRANSPROG PREUNTRANSFLAGS POSTUNTRANSFLAGS SYSUSERS
 """
 
@@ -77,7 +80,7 @@ _INERT = frozenset(
         *(100, *range(1004, 1008), *range(1009, 1012), 1015, 1016, *range(1018, 1021)),  # words, times
         *(1033, 1034, 1045, 1046, *range(1095, 1098), *range(1140, 1146), 5008, 5009, 5011),  # of files
         *(1051, 1052, *range(1059, 1063), *range(1080, 1083), 1089, 5012, 5034, 5099, 5100, 5101),  # of specs
-        *(1064, 1094, *range(1122, 1127), 1132, 1146, 1155, 5062, 5092, 5093, 5097),  # of the build
+        *(1064, 1094, *range(1122, 1127), 1132, 1146, 1155, 5062, 5097),  # of the build
     }
 )
 
@@ -103,14 +106,32 @@ def read_header(path: Path) -> dict[str, list[str | int]]:
     :raises RpmHeaderError: the file is no RPM, or has another shape than rpmbuild gives it
     """
     with path.open("rb") as stream:
-        try:
-            if not _exactly(stream, _LEAD).startswith(b"\xed\xab\xee\xdb"):
-                raise RpmHeaderError("is no RPM")
-            _, data = _section(stream, _SIGNATURES)
-            _exactly(stream, -len(data) % 8)
-            entries, data = _section(stream, _IMMUTABLE)
-        except (struct.error, ValueError, IndexError, OverflowError) as error:
-            raise RpmHeaderError("has a header that can't be read") from error
+        return _tags(stream)
+
+
+def read_whole(path: Path) -> dict[str, list[str | int]]:
+    """Return the same as :func:`read_header`, of an RPM whose payload is the one that its header is of.
+
+    :raises RpmHeaderError: see there; or all that follows the header hasn't got the hash that it says
+    """
+    with path.open("rb") as stream:
+        tags = _tags(stream)
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if tags.get("PAYLOADDIGEST") != [found] or tags.get("PAYLOADDIGESTALGO") != [_SHA256]:
+        raise RpmHeaderError("has a payload that isn't the one of its header")
+    return tags
+
+
+def _tags(stream: BinaryIO) -> dict[str, list[str | int]]:
+    """Read up to the payload."""
+    try:
+        if not _exactly(stream, _LEAD).startswith(b"\xed\xab\xee\xdb"):
+            raise RpmHeaderError("is no RPM")
+        _, data = _section(stream, _SIGNATURES)
+        _exactly(stream, -len(data) % 8)
+        entries, data = _section(stream, _IMMUTABLE)
+    except (struct.error, ValueError, IndexError, OverflowError) as error:
+        raise RpmHeaderError("has a header that can't be read") from error
     if odd := [str(entry.tag) for entry in entries if entry.tag not in TAGS and entry.tag not in _INERT]:
         raise RpmHeaderError(f"has a header with tags that rpmbuild doesn't write: {', '.join(odd[:20])}")
     return {TAGS[entry.tag]: _values(entry, data) for entry in entries if entry.tag in TAGS}

@@ -1,7 +1,8 @@
-"""Writes RPM files of any tags by hand: a lead, an empty signature, a header, no payload."""
+"""Writes RPM files of any tags by hand: a lead, an empty signature, a header, a payload of no files."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,13 @@ from types import MappingProxyType
 from rdo.building.rpm_header import TAGS
 
 Values = Sequence[str] | Sequence[int]
+
+PAYLOAD = b"payload"
+#: What every header says of that.
+OF_PAYLOAD: Mapping[str, Values] = {
+    "PAYLOADDIGEST": [hashlib.sha256(PAYLOAD).hexdigest()],
+    "PAYLOADDIGESTALGO": [8],
+}
 
 _NUMBERS = {name: number for number, name in TAGS.items()}
 _SINGLE = {"NAME", "VERSION", "RELEASE", "ARCH", "OS", "LICENSE", "SOURCERPM"}
@@ -22,13 +30,15 @@ def write(
     unknown: Mapping[int, Values] = MappingProxyType({}),
     region: int = 63,
     order: bool = True,
+    payload: bytes = PAYLOAD,
 ) -> Path:
     """Write an RPM; numbers have 32 bits, but for modes. Tags that have no name here go by their number."""
     lead = b"\xed\xab\xee\xdb" + bytes(92)
+    tags = {**tags, **OF_PAYLOAD} if order else {**OF_PAYLOAD, **tags}
     rows = [(_NUMBERS[name], name, values) for name, values in tags.items()]
     rows += [(number, "", values) for number, values in unknown.items()]
     rows = sorted(rows) if order else rows
-    path.write_bytes(lead + _header([(1000, "", [0])], 62) + _header(rows, region) + b"payload")
+    path.write_bytes(lead + _header([(1000, "", [0])], 62) + _header(rows, region) + payload)
     return path
 
 

@@ -8,14 +8,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdo.building.rpm_facts import facts_of, files_of
-from rdo.building.rpm_header import RpmHeaderError, read_header
+from rdo.building.rpm_header import RpmHeaderError, read_header, read_whole
 from tests.unit.building import rpm_writer
 from tests.unit.building.test_acceptance import GOOD
 
 
 def test_a_header_is_read(tmp_path: Path) -> None:
     tags = read_header(rpm_writer.write(tmp_path / "a.rpm", GOOD))
-    assert tags == {name: list(values) for name, values in GOOD.items()}
+    assert tags == {name: list(values) for name, values in {**GOOD, **rpm_writer.OF_PAYLOAD}.items()}
+
+
+@pytest.mark.parametrize("payload", [b"", b"payloae", b"payload and more"])
+def test_a_payload_of_another_header_is_refused(tmp_path: Path, payload: bytes) -> None:
+    """A process of the build can write to an RPM after rpmbuild has."""
+    read_whole(rpm_writer.write(tmp_path / "good.rpm", GOOD))
+    path = rpm_writer.write(tmp_path / "bad.rpm", GOOD, payload=payload)
+    with pytest.raises(RpmHeaderError, match="payload that isn't"):
+        read_whole(path)
 
 
 def test_bytes_that_are_no_text_are_kept(tmp_path: Path) -> None:

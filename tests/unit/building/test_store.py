@@ -9,7 +9,7 @@ import pytest
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 
-from rdo.building.expectation import Expectation
+from rdo.building.expectation import FORMAT, Expectation
 from rdo.building.models import Artifact, BuildResult
 from rdo.building.store import DamagedError, LocalStore, MissingError, RemoteStore, Store, open_store
 from rdo.common.errors import InputError
@@ -258,6 +258,13 @@ def test_a_kind_of_place_that_nobody_knows_is_said(tmp_path: Path, url: str) -> 
 
 def judged_result() -> BuildResult:
     return result().model_copy(update={"expected": Expectation(package="a", packages=(), sources={})})
+
+
+@pytest.mark.parametrize(("format", "judged"), [(FORMAT - 1, False), (FORMAT, True), (FORMAT + 1, True)])
+def test_what_a_newer_rdo_compared_need_not_be_compared_again(format: int, judged: bool) -> None:
+    """Else two versions of rdo on one store would undo each other's work in turn."""
+    expected = Expectation(format=format, package="a", packages=(), sources={})
+    assert result().model_copy(update={"expected": expected}).judged is judged
 
 
 def test_what_a_result_was_compared_with_comes_back_with_it(store: Store, file: Path) -> None:
