@@ -21,6 +21,7 @@ current then, so that no publication undoes another one's.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +43,9 @@ from rdo.repository.snapshots import folder_of, mirrorlist, published_snapshot, 
 KEEP = 3
 GRACE = 3600.0
 _ADDRESS_FILE = "repository-address"
+# What needs no quoting in a spec and in dnf's files, which take % and $ for words of their own. No user and
+# password: the files are everybody's to read.
+_ADDRESS = re.compile(r"(https?://[A-Za-z0-9._:\[\]-]+|file://)(/[A-Za-z0-9._~+,=/-]*)?")
 
 #: Seconds that a publication waits for another one of the same repository.
 PATIENCE = 900.0
@@ -119,7 +123,16 @@ def site_address(paths: Paths, stated: str | None = None) -> str:
 
     It is the stated one, else that of the last publication that stated one (a build that publishes must not
     send a site's clients elsewhere), else a ``file:`` URL.
+
+    :raises InputError: the stated one is no address that dnf could read; it would be written into every host
     """
+    if stated is not None and not _ADDRESS.fullmatch(stated):
+        shown = "What is stated" if "@" in stated else repr(stated)  # there may be a password before it
+        raise InputError(
+            f"{shown} is no address of a folder of repositories.",
+            hint="It begins with http://, https:// or file:/// and has no blank, quote, `@`, `%` or `$`. "
+            "For example: --address https://packages.example.org/rdo",
+        )
     if stated is None:
         with suppress(FileNotFoundError):
             stated = (paths.state / _ADDRESS_FILE).read_text().strip()

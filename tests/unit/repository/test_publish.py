@@ -297,6 +297,41 @@ def test_a_site_keeps_its_address(site: Site) -> None:
         assert line.startswith("http://packages.example.org/p-2026.1/snapshots/")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(
+            "",
+            "packages.example.org",
+            "ftp://x",
+            "javascript:x",
+            "http://",
+            "http://a b/",
+            "http://a/%{lua:x}",
+        ),
+        *(
+            "http://x/\n[evil]\nbaseurl=y",
+            "http://x/$releasever",
+            "http://x/\x1b[2J",
+            "http://x/'",
+            "http://x/?a",
+        ),
+        "https://user:opensesame@x/",
+    ],
+)
+def test_what_is_no_address_is_not_written_into_hosts(site: Site, wrong: str) -> None:
+    with pytest.raises(InputError, match="no address") as caught:
+        publishing.site_address(site.paths, wrong)
+    assert "opensesame" not in caught.value.diagnostics()
+
+
+@pytest.mark.parametrize(
+    "good", ["http://192.0.2.1:8080/", "https://[2001:db8::1]/r-1/~x", "file:///srv/rdo"]
+)
+def test_addresses(site: Site, good: str) -> None:
+    assert publishing.site_address(site.paths, good) == good.rstrip("/")
+
+
 def test_killed_before_clients_are_sent_there_an_address_is_kept(site: Site) -> None:
     """Else the next build, which states none, would send them back to the old one."""
 
