@@ -152,6 +152,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_repository_elsewhere_is_read_only_if_its_key_signed_it(tmp_path: Path, address: str) -> None:
     """Packages are unpacked here as root: what stands between must not choose which."""
     data = Path(__file__).parents[3] / "distribution"

@@ -6,6 +6,7 @@ import base64
 import configparser
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,11 +171,19 @@ CONFIG_KEYSTONE_ADMIN_PW=ab$cd;#"x"
 """
 
 
+@pytest.fixture(scope="module")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One real key for all tests: making one takes seconds."""
+    paths = open_installation({"RDO_HOME": str(tmp_path_factory.mktemp("key"))}).paths
+    keys.create(paths)
+    return paths.keys
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_folder: Path) -> Paths:
     monkeypatch.setenv("RDO_HOME", str(tmp_path / "home"))
     paths = open_installation().paths
-    keys.create(paths)
+    shutil.copytree(key_folder, paths.keys)
     return paths
 
 

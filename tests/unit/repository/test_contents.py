@@ -123,6 +123,7 @@ def test_a_run_of_before_does_not_bring_back_what_was_removed(site: Site) -> Non
     assert read_manifest(site.live).removed_at is None
 
 
+@pytest.mark.slow
 def test_packages_of_another_key_are_not_mixed_with_ours(site: Site, tmp_path: Path) -> None:
     from rdo.repository import keys
     from tests.unit.repository.conftest import paths_at

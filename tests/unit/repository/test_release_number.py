@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def _release(filename: str) -> int:
     return int(filename.rsplit("-", 1)[1].partition(".")[0])
 
 
+@pytest.mark.slow
 @dataclass
 class Machine:
     """Publishes with rdo-release as the real publication does; only rpmbuild and rpmsign are stood in for."""

@@ -28,6 +28,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/rdo.sqlite"
 
 
+@pytest.mark.slow
 def test_processes_that_meet_on_a_new_file(url: str, tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / str(number)).mkdir()
@@ -48,6 +49,7 @@ def test_processes_that_meet_on_an_old_file(url: str, tmp_path: Path) -> None:
         assert connection.scalar(text("SELECT count(*) FROM notes")) == 2
 
 
+@pytest.mark.slow
 def test_death_at_each_statement_leaves_nothing_or_all(tmp_path: Path) -> None:
     for statement in range(200):
         url = f"sqlite:///{tmp_path}/{statement}.sqlite"
@@ -61,6 +63,7 @@ def test_death_at_each_statement_leaves_nothing_or_all(tmp_path: Path) -> None:
     assert statement > 10
 
 
+@pytest.mark.slow
 def test_death_at_each_statement_of_a_migration_loses_nothing(tmp_path: Path) -> None:
     history = small_history(tmp_path / "history")
     old = tmp_path / "old.sqlite"
