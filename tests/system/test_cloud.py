@@ -35,8 +35,8 @@ FLOWS = (
         rooms=ALL_ROOMS,
         services=(*CORE_SERVICES, "tempest"),
         marks="long",
-        minutes=25,
-        likelihood=0.5,
+        minutes=35,
+        likelihood=0.05,
     ),
 )
 
@@ -319,6 +319,8 @@ def test_status_says_what_is_down(world: World) -> None:
 
 def _boot(world: World, name: str, host: str) -> None:
     """Boot a machine on a host, from an image that is there or made."""
+    if world.on_host("ls /var/cache/rdo-cloud/*.qcow2 2>/dev/null || true") == "":
+        world.verified()  # brings the image
     client = "openstack --os-cloud rdo"
     image = f"{client} image create --disk-format qcow2 --file $(ls /var/cache/rdo-cloud/*.qcow2) guest"
     where = f"--availability-zone nova:{host}:{host} --network none-but-its-own"
@@ -358,7 +360,9 @@ def test_a_host_leaves_and_its_machines_stay(world: World) -> None:
 
 @pytest.mark.long
 def test_machines_of_a_dead_host_are_started_elsewhere(world: World) -> None:
-    assert world.installation.rdo("host", "destroy", SECOND, "--yes").returncode == 0
+    # it has left the cloud, if the other tests ran as well
+    if SECOND in {host["name"] for host in world.installation.json("host", "list")}:
+        assert world.installation.rdo("host", "destroy", SECOND, "--yes").returncode == 0
     world.installation.json("cloud", "add", SECOND, NAME, "--on-test-host", timeout=900)
     _boot(world, "saved", SECOND)
     assert world.installation.rdo("host", "crash", SECOND).returncode == 0

@@ -20,8 +20,8 @@ FLOWS = (
         "test_existing_ceph",
         rooms=ALL_ROOMS,
         services=CORE_SERVICES,
-        minutes=25,
-        likelihood=0.5,
+        minutes=30,
+        likelihood=0.05,
     ),
 )
 
